@@ -1,0 +1,269 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Reads a retention schedule and makes a PostgreSQL database obey it, with proof.
+#[derive(Debug, Parser)]
+#[command(name = "retentiond", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage, or a faulty schedule; 3 something waits for a person.\n\n\
+    First steps: `retentiond demo` shows everything on a private database; `retentiond check` tells what is wrong \
+    with a schedule; `retentiond plan` shows what would go today, and changes nothing."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// The retention schedule
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "retention.toml",
+        help_heading = "With every command"
+    )]
+    pub schedule: PathBuf,
+    /// The database [default: the environment's DATABASE_URL, then the settings]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "With every command"
+    )]
+    pub database: Option<String>,
+    /// A file of settings, which come before those of config/default.toml and config/local.toml
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "With every command"
+    )]
+    pub config: Option<PathBuf>,
+    /// The answer as text for people, or as one JSON object for scripts
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = "With every command")]
+    pub format: Format,
+    /// On whose word it is done: the name for the ledger [default: the system account]
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "NAME",
+        help_heading = "With every command"
+    )]
+    pub actor: Option<String>,
+    /// Show what would be changed, and change nothing
+    #[arg(long, global = true, help_heading = "With every command")]
+    pub dry_run: bool,
+    /// Answer yes wherever a command asks
+    #[arg(long, global = true, help_heading = "With every command")]
+    pub yes: bool,
+    /// Log more (twice: still more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "With every command")]
+    pub verbose: u8,
+    /// Say nothing but the answer and errors
+    #[arg(short, long, global = true, help_heading = "With every command")]
+    pub quiet: bool,
+    /// Lines instead of progress bars
+    #[arg(long, global = true, help_heading = "With every command")]
+    pub no_progress: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show it all on a private database with a sample organisation
+    Demo(Demo),
+    /// Create or update retentiond's own schema in the database
+    Migrate,
+    /// Tell all that is wrong with the schedule, or does not fit the database
+    Check(Check),
+    /// Show what would be done, and change nothing
+    Plan(Plan),
+    /// Make one pass: flag, anonymise or delete what is due
+    Run(Run),
+    /// Make passes on the schedule's timetable until stopped
+    Daemon,
+    /// Show where every class, the last pass and the ledger stand
+    Status,
+    /// Say why a record is still there, when it will go, or why it is gone
+    Explain(Explain),
+    /// Look at, verify or export the log of everything done
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Print the schedule in plain words, for a privacy notice
+    Publish(Publish),
+    /// Print a completion script for a shell
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command
+    Man {
+        /// The folder to write them to
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// End after one pass instead of waiting for Ctrl-C
+    #[arg(long)]
+    pub once: bool,
+    /// How many records to make up
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub rows: u64,
+    /// Keep the database here, and go on with it next time [default: a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Pretend that it is this day, such as 2026-11-23
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub on: Option<NaiveDate>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Say more about a code, such as R0107
+    #[arg(long, value_name = "CODE")]
+    pub explain: Option<String>,
+    /// Look at the file alone, not at the database
+    #[arg(long)]
+    pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// The plan of this day instead of today, such as 2026-11-23
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub on: Option<NaiveDate>,
+    /// Only this class (may be repeated)
+    #[arg(long = "class", value_name = "ID")]
+    pub classes: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Only this class (may be repeated)
+    #[arg(long = "class", value_name = "ID")]
+    pub classes: Vec<String>,
+    /// Only if today's plan has this digest
+    #[arg(long, value_name = "DIGEST")]
+    pub on_plan: Option<String>,
+    /// Without pauses between batches
+    #[arg(long)]
+    pub full_speed: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Publish {
+    /// Markdown, or a page [default: by the file's name, else markdown]
+    #[arg(long, value_enum)]
+    pub as_format: Option<PublishFormat>,
+    /// To this file instead of standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub output: Option<PathBuf>,
+    /// Fail unless this published file still says what the schedule says
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PublishFormat {
+    /// Markdown
+    Markdown,
+    /// A page that stands by itself
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The record's table, `name` or `schema.name`
+    pub table: String,
+    /// Its primary key: `7`, or `campaign=2,id=7` for several columns
+    pub key: String,
+    /// As of this day instead of today, such as 2026-11-23
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub on: Option<NaiveDate>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ledger {
+    /// List the entries, the newest first
+    List {
+        #[command(flatten)]
+        filters: Filters,
+        /// No more than so many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
+    /// Verify the log: hash every stored byte again, and compare
+    Verify,
+    /// Write the entries with the keys of their records, the oldest first
+    Export {
+        #[command(flatten)]
+        filters: Filters,
+        /// JSON with a line for each entry, or CSV with a line for each record
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ExportFormat::Jsonl)]
+        as_format: ExportFormat,
+        /// Write to this file instead of standard output
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    Jsonl,
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Filters {
+    /// Only entries of this class
+    #[arg(long, value_name = "ID")]
+    pub class: Option<String>,
+    /// Only entries about this table, `name` or `schema.name`
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Only entries of this action: `deleted`, `anonymised`, `flagged`, `refused`, …
+    #[arg(long, value_name = "ACTION")]
+    pub action: Option<String>,
+    /// Only entries of the pass with this number
+    #[arg(long, value_name = "N")]
+    pub run: Option<i64>,
+    /// Only entries from this day on (UTC)
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub since: Option<NaiveDate>,
+    /// Only entries up to this day and on it (UTC)
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub until: Option<NaiveDate>,
+    /// Only entries that name the record of --table with this key
+    #[arg(long, value_name = "KEY", requires = "table")]
+    pub key: Option<String>,
+}
+
+/// The days that can be asked about. Beyond them no record of ours has a date.
+const DAYS: [(i32, u32, u32); 2] = [(1900, 1, 1), (3999, 12, 31)];
+
+/// A day as people and scripts write it alike.
+fn day(text: &str) -> Result<NaiveDate, String> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map_err(|_| "a day is written year-month-day, such as 2026-11-23".to_owned())?;
+    let [first, last] = DAYS.map(|(year, month, day)| NaiveDate::from_ymd_opt(year, month, day));
+    if Some(day) < first || Some(day) > last {
+        return Err("days go from 1900-01-01 to 3999-12-31".to_owned());
+    }
+    Ok(day)
+}

@@ -1,0 +1,83 @@
+//! The command line: one file a subcommand, each parses, calls and prints.
+//!
+//! Standard output carries the answer (with `--format json` exactly one object), standard
+//! error everything else. The exit codes are a contract: 0 done, 1 failed, 2 usage or a
+//! faulty schedule, 3 something waits for a person.
+
+mod args;
+mod check;
+mod context;
+mod daemon;
+mod demo;
+mod explain;
+mod failure;
+mod ledger;
+mod migrate;
+mod output;
+mod plan;
+mod progress;
+mod publish;
+mod run;
+mod shell;
+mod status;
+mod tracing;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+pub use args::Arguments;
+use args::Command;
+use context::Context;
+use failure::Failure;
+
+/// Runs one command line and answers the exit code.
+pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
+        Ok(arguments) => arguments,
+        // Help and version are answers.
+        Err(answer) if !answer.use_stderr() => {
+            let _ = answer.print();
+            return 0;
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            failure.print(asks_for_json(&given));
+            return failure.exit_code();
+        }
+    };
+    let context = Context::new(arguments.global);
+    match dispatch(&context, arguments.command).await {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print(context.json());
+            failure.exit_code()
+        }
+    }
+}
+
+/// Whether a command line that cannot be read has `--format json` in it all the same.
+fn asks_for_json(given: &[OsString]) -> bool {
+    let pairs = given
+        .windows(2)
+        .any(|pair| pair[0] == "--format" && pair[1] == "json");
+    pairs || given.iter().any(|one| one == "--format=json")
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Demo(arguments) => demo::run(context, arguments).await,
+        Command::Migrate => migrate::run(context).await,
+        Command::Check(arguments) => check::run(context, arguments).await,
+        Command::Plan(arguments) => plan::run(context, arguments).await,
+        Command::Run(arguments) => run::run(context, arguments).await,
+        Command::Daemon => daemon::run(context).await,
+        Command::Status => status::run(context).await,
+        Command::Explain(arguments) => explain::run(context, arguments).await,
+        Command::Publish(arguments) => publish::run(context, &arguments),
+        Command::Ledger(command) => ledger::run(context, command).await,
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { output } => shell::man(output.as_deref()),
+    }
+}

@@ -1,0 +1,264 @@
+//! `retentiond plan`: what would be done, and nothing done.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+
+use super::args;
+use super::context::Context;
+use super::failure::Failure;
+use super::output;
+use crate::ident::ClassId;
+use crate::plan::{ClassPlan, Plan, Standing};
+use crate::schedule::{Gate, Rule, Schedule};
+use crate::settings::Settings;
+use crate::survey::{self, ClassCounts};
+
+pub(super) async fn run(context: &Context, arguments: args::Plan) -> Result<u8, Failure> {
+    let schedule = context.schedule()?;
+    let only = context.classes(&schedule, &arguments.classes)?;
+    let settings = context.settings()?;
+    let now = context.now_or(&schedule, arguments.on)?;
+    let mut conn = context.connect(&settings).await?;
+    let goes = show(context, &mut conn, &schedule, &settings, now, &only).await?;
+    let _ = conn.close().await;
+    if goes && arguments.on.is_none() && !context.json() && !context.global.quiet {
+        output::text("Nothing was changed. `retentiond run` does what is due.");
+    }
+    Ok(0)
+}
+
+/// Draws, counts and prints the plan of an instant; answers whether anything is due, and
+/// could be done.
+pub(super) async fn show(
+    context: &Context,
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    settings: &Settings,
+    now: DateTime<Utc>,
+    only: &[ClassId],
+) -> Result<bool, Failure> {
+    let drawn = survey::draw(conn, schedule, now).await?;
+    let counts = survey::count(conn, &drawn.plan).await?;
+    let chosen: Vec<(&ClassPlan, &ClassCounts)> = drawn
+        .plan
+        .classes()
+        .iter()
+        .zip(&counts)
+        .filter(|(class, _)| only.is_empty() || only.contains(&class.id))
+        .collect();
+    if context.json() {
+        output::json(&to_json(&drawn.plan, &chosen));
+    } else {
+        print(schedule, &drawn.plan, &chosen, drawn.migrated);
+        without_store(settings, &chosen);
+    }
+    Ok(drawn.migrated
+        && chosen
+            .iter()
+            .any(|(_, counted)| counted.counts.as_ref().is_some_and(|counts| counts.due > 0)))
+}
+
+pub(super) fn to_json(plan: &Plan, classes: &[(&ClassPlan, &ClassCounts)]) -> Value {
+    let classes: Vec<Value> = classes
+        .iter()
+        .map(|(class, counted)| {
+            let refusals: Vec<Value> = class
+                .refusals
+                .iter()
+                .map(|r| json!({ "code": r.code.as_str(), "message": r.message, "hint": r.hint }))
+                .collect();
+            let mut object = json!({
+                "id": class.id, "table": class.table, "disposal": class.disposal,
+                "status": counted.status(class.standing), "cutoff": class.cutoff,
+            });
+            let counts = match &counted.counts {
+                Some(counts) => serde_json::to_value(counts).unwrap_or_default(),
+                None => {
+                    let unknown =
+                        serde_json::to_value(survey::Counts::default()).unwrap_or_default();
+                    let keys = unknown.as_object().cloned().unwrap_or_default();
+                    Value::Object(
+                        keys.into_iter()
+                            .map(|(key, _)| (key, Value::Null))
+                            .collect(),
+                    )
+                }
+            };
+            if let (Some(object), Some(counts)) = (object.as_object_mut(), counts.as_object()) {
+                object.extend(counts.clone());
+                object.insert("estimated".to_owned(), json!([]));
+                object.insert("dependants".to_owned(), json!(counted.dependants));
+                object.insert("refusals".to_owned(), json!(refusals));
+            }
+            object
+        })
+        .collect();
+    json!({ "plan": {
+        "digest": format!("sha256:{}", hex::encode(plan.digest())),
+        "on": plan.on(),
+        "time_zone": plan.time_zone().name(),
+        "schedule": format!("sha256:{}", hex::encode(plan.schedule_digest())),
+        "classes": classes,
+    } })
+}
+
+pub(super) fn print(
+    schedule: &Schedule,
+    plan: &Plan,
+    classes: &[(&ClassPlan, &ClassCounts)],
+    migrated: bool,
+) {
+    output::line(&format!(
+        "{}Plan for {}{} ({}), {}\nschedule {}, plan {}\n",
+        output::STRONG,
+        output::day(plan.on()),
+        output::RESET,
+        plan.time_zone().name(),
+        schedule.organisation(),
+        output::short(plan.schedule_digest()),
+        output::short(plan.digest()),
+    ));
+    let mut table = output::Sheet::new([
+        "class",
+        "disposal",
+        "status",
+        "trigger before",
+        "claimed",
+        "due",
+        "dependants",
+        "held",
+        "waiting",
+        "conflict",
+        "kept by another",
+        "done",
+        "undated",
+        "overdue",
+    ]);
+    for (class, counted) in classes {
+        let counts = counted.counts.as_ref();
+        let field = |pick: fn(&survey::Counts) -> u64| output::maybe(counts.map(pick));
+        table.row([
+            class.id.as_str().into(),
+            class.disposal.into(),
+            counted.status(class.standing).into(),
+            class
+                .cutoff
+                .map(|day: NaiveDate| day.to_string())
+                .unwrap_or_default()
+                .into(),
+            field(|c| c.claimed),
+            field(|c| c.due),
+            output::maybe(counts.map(|_| counted.dependants.values().sum())),
+            field(|c| c.held),
+            field(|c| c.waiting),
+            field(|c| c.conflict),
+            field(|c| c.retained_by_other),
+            field(|c| c.done),
+            field(|c| c.without_trigger + c.implausible_trigger),
+            field(|c| c.overdue),
+        ]);
+    }
+    table.print();
+    let refused: Vec<_> = classes
+        .iter()
+        .flat_map(|(class, _)| class.refusals.iter().cloned())
+        .collect();
+    if !refused.is_empty() {
+        let shown = schedule
+            .diagnostics(refused)
+            .render(output::colour_on_stdout());
+        output::line(&format!(
+            "\nRefused classes do nothing, and protect what they might claim:\n\n{}",
+            shown.trim_end()
+        ));
+    }
+    let mut remarks: Vec<String> = classes
+        .iter()
+        .flat_map(|(class, counted)| waits(class, counted))
+        .collect();
+    remarks.extend(undated(classes));
+    if !migrated {
+        remarks.push("The database has no schema `retentiond` yet: `retentiond migrate` makes it, and `retentiond run` needs it.".to_owned());
+    }
+    if !remarks.is_empty() {
+        output::line("");
+        output::text(&remarks.join("\n"));
+    }
+}
+
+/// What a person has to decide about a class, or to know.
+fn waits(class: &ClassPlan, counted: &ClassCounts) -> Vec<String> {
+    let Some(counts) = &counted.counts else {
+        return Vec::new();
+    };
+    let mut remarks = Vec::new();
+    if counts.waiting > 0 {
+        let gate = match &class.rule {
+            Rule::Dispose(dispose) if class.standing == Standing::Waiting => match dispose.gate {
+                Gate::Instruction => "for the controller's instruction",
+                Gate::Review => "for a person's review",
+                Gate::None => "for a person",
+            },
+            _ => "for a person, under another class that may claim them or what belongs to them",
+        };
+        remarks.push(format!(
+            "{}: {} {gate}.",
+            class.id,
+            output::counted(counts.waiting, "record waits", "records wait")
+        ));
+    }
+    if counts.conflict > 0 {
+        remarks.push(format!(
+            "{}: {} longer than a maximum allows, because another class protects {}. A person must decide which rule yields.",
+            class.id,
+            output::counted(counts.conflict, "record is kept", "records are kept"),
+            if counts.conflict == 1 { "it" } else { "them" }
+        ));
+    }
+    if counts.quarantined > 0 {
+        remarks.push(format!(
+            "{}: {} set aside after failing; each pass tries again.",
+            class.id,
+            output::counted(counts.quarantined, "record is", "records are")
+        ));
+    }
+    remarks
+}
+
+/// Records that nothing will ever be due for, which would otherwise be kept unseen. By
+/// class, since several may claim one.
+fn undated(classes: &[(&ClassPlan, &ClassCounts)]) -> Option<String> {
+    let list: Vec<String> = classes
+        .iter()
+        .filter_map(|(class, counted)| {
+            let counts = counted.counts.as_ref()?;
+            let undated = counts.without_trigger + counts.implausible_trigger;
+            (undated > 0).then(|| format!("{} {}", class.id, output::grouped(undated)))
+        })
+        .collect();
+    (!list.is_empty()).then(|| {
+        format!("Without a trigger date that can be believed, and so kept until somebody gives them one: {}.", list.join(", "))
+    })
+}
+
+/// Classes with something due that a pass could not act on, for want of a setting.
+fn without_store(settings: &Settings, classes: &[(&ClassPlan, &ClassCounts)]) {
+    for (class, counted) in classes {
+        let Rule::Dispose(dispose) = &class.rule else {
+            continue;
+        };
+        let unknown = dispose
+            .files
+            .iter()
+            .find(|file| !settings.stores().contains_key(&file.store));
+        if let Some(file) = unknown
+            && counted.counts.as_ref().is_some_and(|counts| counts.due > 0)
+        {
+            output::text(&format!(
+                "{}: the settings have no file store `{}`, without which a pass cannot act on the class; `retentiond check` says more.",
+                class.id, file.store
+            ));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `retentiond run`: one pass.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
+
+use super::args;
+use super::context::{Context, PATIENCE};
+use super::failure::Failure;
+use super::output;
+use super::progress::{self, Progress};
+use crate::daemon::tick::{self, Order};
+use crate::enforce::{Outcome, RunReport, Status};
+use crate::ident::ClassId;
+use crate::schedule::Code;
+
+pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, Failure> {
+    let schedule = context.schedule()?;
+    let only = context.classes(&schedule, &arguments.classes)?;
+    let settings = context.settings()?;
+    let url = context.url(&settings)?;
+    super::tracing::start(&settings, context.global.verbose, context.global.quiet);
+    if context.global.dry_run {
+        let mut conn = context.connect(&settings).await?;
+        super::plan::show(
+            context,
+            &mut conn,
+            &schedule,
+            &settings,
+            context.clock.now(),
+            &only,
+        )
+        .await?;
+        let _ = conn.close().await;
+        return Ok(0);
+    }
+    let on_plan = arguments.on_plan.as_deref().map(digest).transpose()?;
+    let stop = CancellationToken::new();
+    let progress = Progress::new(context, BTreeMap::new()).only(&only);
+    let actor = context.actor();
+    let order = Order {
+        url: &url,
+        schedule: &schedule,
+        settings: &settings,
+        now: context.clock.now(),
+        present: !context.clock.is_fixed(),
+        actor: &actor,
+        patience: PATIENCE,
+        full_speed: arguments.full_speed,
+        only: &only,
+        on_plan,
+        stop: &stop,
+        observe: &|event| progress.observe(event),
+    };
+    let report = {
+        let interrupted = super::daemon::stop_on_interrupt(stop.clone());
+        let report = tick::tick(&order).await;
+        interrupted.abort();
+        report?
+    };
+    if context.json() {
+        output::json(&json!({ "run": report }));
+    } else {
+        print(&report, &only);
+    }
+    Ok(report.exit_code())
+}
+
+/// `sha256:…` or the bare digits.
+fn digest(text: &str) -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text.trim_start_matches("sha256:"), &mut bytes).map_err(|_| {
+        Failure::usage(
+            Code::PlanChanged,
+            format!("`{text}` is not the digest of a plan"),
+            "`retentiond plan --format json` shows the whole digest: sha256: and 64 hexadecimal digits",
+        )
+    })?;
+    Ok(bytes)
+}
+
+/// The pass for people: the classes that were asked for, or all.
+pub(super) fn print(report: &RunReport, only: &[ClassId]) {
+    let classes = || {
+        report
+            .classes
+            .iter()
+            .filter(|class| only.is_empty() || only.contains(&class.id))
+    };
+    let mut table = output::Sheet::new([
+        "class",
+        "disposal",
+        "status",
+        "flagged",
+        "anonymised",
+        "deleted",
+        "dependants",
+        "unlinked",
+        "files",
+        "held",
+        "waiting",
+        "conflict",
+        "failed",
+        "seconds",
+    ]);
+    for class in classes() {
+        let status = serde_json::to_value(class.status)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        table.row([
+            class.id.as_str().into(),
+            class.disposal.into(),
+            status.into(),
+            output::number(class.flagged),
+            output::number(class.anonymised),
+            output::number(class.deleted),
+            output::number(class.dependants),
+            output::number(class.unlinked),
+            output::number(class.files),
+            output::number(class.skipped.held),
+            output::number(class.waiting),
+            output::number(class.conflict),
+            output::number(class.failed),
+            format!("{:.1}", class.seconds).into(),
+        ]);
+    }
+    table.print();
+    output::line("");
+    for class in classes() {
+        if let (Status::Refused | Status::Failed, Some(reason)) =
+            (class.status, progress::reason(class))
+        {
+            output::text(&format!("{}: {reason}", class.id));
+        }
+    }
+    if report
+        .classes
+        .iter()
+        .any(|class| class.status == Status::Refused)
+    {
+        output::text("`retentiond check` shows where that is in the schedule, and what to do.");
+    }
+    let how = match report.outcome {
+        Outcome::Completed => "completed",
+        Outcome::Partial => "completed in part; the rest is tried again in the next one",
+        Outcome::Failed => "failed, since no class could be dealt with",
+        Outcome::Stopped => "stopped on request; the rest goes in the next one",
+    };
+    output::text(&format!(
+        "Pass {} {how}. It wrote {} to the ledger.",
+        report.id,
+        output::counted(report.entries, "entry", "entries")
+    ));
+    let sum = |pick: fn(&crate::enforce::ClassReport) -> u64| {
+        report.classes.iter().map(pick).sum::<u64>()
+    };
+    if sum(|c| c.waiting) + sum(|c| c.conflict) > 0 {
+        output::text("Something waits for a person: `retentiond plan` shows what, and for whom.");
+    }
+}

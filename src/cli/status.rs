@@ -1,0 +1,123 @@
+//! `retentiond status`: where everything stands, asked of the database.
+
+use serde_json::json;
+use sqlx::Connection;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::output;
+use crate::schedule::Code;
+use crate::survey::{self, Overview};
+
+pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
+    let schedule = context.schedule()?;
+    let settings = context.settings()?;
+    let mut conn = context.connect(&settings).await?;
+    let drawn = survey::draw(&mut conn, &schedule, context.clock.now()).await?;
+    if !drawn.migrated {
+        return Err(Failure::Other {
+            code: Code::NotMigrated,
+            exit: 1,
+            message: "the database has no schema `retentiond`: nothing was ever done here"
+                .to_owned(),
+            causes: Vec::new(),
+            hint: Some(
+                "run `retentiond migrate` first; `retentiond plan` works without it".to_owned(),
+            ),
+        });
+    }
+    let overview = survey::overview(&mut conn, &drawn).await?;
+    let _ = conn.close().await;
+    if context.json() {
+        output::json(&json!({ "status": overview }));
+    } else {
+        print(&overview, schedule.time_zone());
+    }
+    Ok(0)
+}
+
+fn print(overview: &Overview, zone: chrono_tz::Tz) {
+    output::line(&format!(
+        "{}{}{} ({})\n",
+        output::STRONG,
+        output::day(overview.on),
+        output::RESET,
+        zone.name()
+    ));
+    let mut table = output::Sheet::new([
+        "class",
+        "status",
+        "kept",
+        "due",
+        "overdue",
+        "held",
+        "waiting",
+        "conflict",
+        "flagged",
+        "anonymised",
+        "undated",
+        "last success",
+        "oldest overdue",
+    ]);
+    for class in &overview.classes {
+        table.row([
+            class.id.as_str().into(),
+            class.status.into(),
+            output::maybe(class.kept),
+            output::maybe(class.due),
+            output::maybe(class.overdue),
+            output::maybe(class.held),
+            output::maybe(class.waiting),
+            output::maybe(class.conflict),
+            output::number(class.flagged),
+            output::number(class.anonymised),
+            output::maybe(
+                class
+                    .without_trigger
+                    .zip(class.implausible_trigger)
+                    .map(|(without, implausible)| without + implausible),
+            ),
+            class
+                .last_success
+                .map(|at| output::instant(at, zone))
+                .unwrap_or_default()
+                .into(),
+            class
+                .oldest_overdue
+                .map(|day| day.to_string())
+                .unwrap_or_default()
+                .into(),
+        ]);
+    }
+    table.print();
+    output::line("");
+    match &overview.last_run {
+        None => output::text("No pass was ever made here: `retentiond run` makes one."),
+        Some(run) => output::text(&format!(
+            "Last pass: number {}, begun {}, {}.",
+            run.id,
+            output::instant(run.started, zone),
+            match (&run.finished, &run.outcome) {
+                (Some(_), Some(outcome)) if outcome == "partial" => "completed in part".to_owned(),
+                (Some(_), Some(outcome)) => outcome.clone(),
+                _ => "not finished: it runs, or was broken off".to_owned(),
+            }
+        )),
+    }
+    if overview.files_pending > 0 {
+        output::text(&format!(
+            "{} still to be removed; each pass tries again.",
+            output::counted(overview.files_pending, "file is", "files are")
+        ));
+    }
+    let ledger = &overview.ledger;
+    output::text(&format!(
+        "Ledger: {}{}.",
+        output::counted(ledger.size + ledger.unsealed, "entry", "entries"),
+        match (&ledger.verdict, ledger.verified_at) {
+            (Some(verdict), Some(at)) =>
+                format!(", verified {}: {verdict}", output::instant(at, zone)),
+            _ => ", never verified: `retentiond ledger verify` does it".to_owned(),
+        }
+    ));
+}

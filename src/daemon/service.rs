@@ -1,0 +1,485 @@
+//! The loop: wait for the timetable, make a pass, hear signals, one thing at a time.
+//!
+//! Its state is what an administrator would ask for: what is in force, what was refused,
+//! when the next pass is due, and what is being tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+
+use super::agenda::{Agenda, Look};
+use super::force::Force;
+use super::notify::{Heartbeat, Notifier};
+use super::observe::Teller;
+use super::past::{self, Past};
+use super::trouble::{self, Trouble};
+use super::work::{Orders, Work};
+use super::{DaemonError, Ended, Options, Signal, Timekeeper, observe};
+
+/// How long a pass waits for a lease that another process holds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest sleep without a look at the clock.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// A pass that begins later than this after its time says so.
+const LATE: TimeDelta = TimeDelta::minutes(1);
+
+/// What the service touches of the world outside.
+#[derive(Debug)]
+pub struct World {
+    /// Where the time comes from.
+    pub timekeeper: Timekeeper,
+    /// What it is asked to do; when the last sender is gone, nobody asks any more.
+    pub signals: mpsc::Receiver<Signal>,
+    /// Who is told what it does.
+    pub notifier: Notifier,
+    /// How often, at least, a watchdog wants to hear of it.
+    pub watchdog: Option<Duration>,
+}
+
+/// Runs the service in a given world, as [`run`](super::run) does in the real one.
+///
+/// # Errors
+/// When the schedule cannot be read or is wrong.
+pub async fn serve(options: Options, world: World) -> Result<Ended, DaemonError> {
+    let force = Force::first(&options).await?;
+    let now = world.timekeeper.now();
+    let service = Service {
+        agenda: Agenda::new(&force.schedule, now),
+        force: Arc::new(force),
+        refused: None,
+        task: Some(Task {
+            at: now,
+            errand: Errand::AskPast,
+            trouble: Trouble::default(),
+            teller: Arc::default(),
+        }),
+        doing: Doing::AskingPast,
+        announced: None,
+        options,
+        timekeeper: world.timekeeper,
+        ears: Ears {
+            signals: world.signals,
+            heartbeat: Heartbeat::of(world.watchdog),
+            notifier: world.notifier.clone(),
+        },
+        notifier: world.notifier,
+    };
+    Ok(service.run().await)
+}
+
+struct Service {
+    options: Options,
+    force: Arc<Force>,
+    /// Why the files that are there now are not in force.
+    refused: Option<String>,
+    agenda: Agenda,
+    /// What is to be done besides waiting for the timetable.
+    task: Option<Task>,
+    doing: Doing,
+    /// The next pass that was last told of.
+    announced: Option<DateTime<Utc>>,
+    timekeeper: Timekeeper,
+    ears: Ears,
+    notifier: Notifier,
+}
+
+/// What the status line says.
+#[derive(Debug)]
+enum Doing {
+    AskingPast,
+    Waiting,
+    Passing(DateTime<Utc>),
+    Failed {
+        task: &'static str,
+        words: String,
+        again: DateTime<Utc>,
+    },
+}
+
+/// Something to do, tried until it works or the timetable comes round again.
+struct Task {
+    at: DateTime<Utc>,
+    errand: Errand,
+    trouble: Trouble,
+    teller: Arc<Teller>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Errand {
+    /// Ask the database whether a pass was missed.
+    AskPast,
+    /// Make a pass.
+    Pass(Occasion),
+}
+
+/// Why a pass is made.
+#[derive(Debug, Clone, Copy)]
+enum Occasion {
+    /// Its time came.
+    Timetable(DateTime<Utc>),
+    /// Its time came while no process was there.
+    Missed,
+}
+
+/// What an errand came to.
+enum Outcome {
+    Done,
+    Failed(String),
+    Ended(Ended),
+}
+
+impl Service {
+    async fn run(mut self) -> Ended {
+        let schedule = &self.force.schedule;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            file = schedule.file(),
+            schedule = self.force.digest(),
+            classes = schedule.classes().len(),
+            every = schedule.every().text(),
+            time_zone = schedule.time_zone().name(),
+            "service started"
+        );
+        self.force.tell_warnings();
+        self.notifier.ready(&self.status());
+        let ended = self.turn().await;
+        tracing::info!(ended = ?ended, "service ended");
+        ended
+    }
+
+    async fn turn(&mut self) -> Ended {
+        loop {
+            let now = self.timekeeper.now();
+            self.look(now);
+            if self.task.as_ref().is_some_and(|task| task.at <= now) {
+                if let Some(ended) = self.attempt(now).await {
+                    return ended;
+                }
+                continue;
+            }
+            self.announce();
+            let wake = [self.agenda.due(), self.task.as_ref().map(|task| task.at)]
+                .into_iter()
+                .flatten()
+                .min();
+            let pause = wake
+                .and_then(|wake| (wake - now).to_std().ok())
+                .map_or(LONGEST_SLEEP, |pause| pause.min(LONGEST_SLEEP));
+            if let Heard::Signal(signal) = self.ears.meanwhile(self.timekeeper.pause(pause)).await
+                && let Some(ended) = self.obey(signal).await
+            {
+                return ended;
+            }
+        }
+    }
+
+    /// Follows the clock. A time that comes replaces what was still being tried.
+    fn look(&mut self, now: DateTime<Utc>) {
+        match self.agenda.look(&self.force.schedule, now) {
+            Look::Early => {}
+            Look::Due(due) => {
+                if now - due > LATE {
+                    let late_seconds = (now - due).num_seconds();
+                    tracing::warn!(due = %due, late_seconds, "the clock or another pass let the time of a pass go by");
+                }
+                self.task = Some(Task {
+                    at: now,
+                    errand: Errand::Pass(Occasion::Timetable(due)),
+                    trouble: Trouble::default(),
+                    teller: Arc::default(),
+                });
+            }
+            Look::WentBack(from) => {
+                tracing::warn!(from = %from, to = %now, "the clock was put back; the timetable is read anew");
+                // A time that lies ahead again comes by itself; other tasks do not wait
+                // for an hour that was never.
+                self.task = self.task.take().filter(|task| match task.errand {
+                    Errand::Pass(Occasion::Timetable(due)) => due <= now,
+                    Errand::Pass(Occasion::Missed) | Errand::AskPast => true,
+                });
+                if let Some(task) = &mut self.task {
+                    task.at = task.at.min(now);
+                }
+            }
+        }
+    }
+
+    /// Tells of the next pass, once.
+    fn announce(&mut self) {
+        let due = self.agenda.due();
+        if self.announced == due {
+            return;
+        }
+        self.announced = due;
+        match due {
+            Some(due) => tracing::info!(at = %due, local = self.local(due), "next pass"),
+            None => tracing::warn!("the timetable has no further pass"),
+        }
+        if self.task.is_none() {
+            self.go(Doing::Waiting);
+        }
+    }
+
+    /// One line for the service manager. What is wrong stays in it until it is mended.
+    fn status(&self) -> String {
+        let doing = match (&self.doing, self.agenda.due()) {
+            (Doing::AskingPast, _) => "looking for a missed pass".to_owned(),
+            (Doing::Waiting, Some(due)) => format!("next pass at {}", self.local(due)),
+            (Doing::Waiting, None) => "the timetable has no further pass".to_owned(),
+            (Doing::Passing(since), _) => {
+                format!("a pass is at work since {}", self.local(*since))
+            }
+            (Doing::Failed { task, words, again }, _) => {
+                let again = self.local(*again);
+                format!("{task} failed ({words}); trying again at {again}")
+            }
+        };
+        match &self.refused {
+            Some(refused) => format!("{doing}; {refused}"),
+            None => doing,
+        }
+    }
+
+    /// Goes over to something else, and says so.
+    fn go(&mut self, doing: Doing) {
+        self.doing = doing;
+        self.notifier.status(&self.status());
+    }
+
+    /// An instant in the schedule's zone.
+    fn local(&self, instant: DateTime<Utc>) -> String {
+        instant
+            .with_timezone(&self.force.schedule.time_zone())
+            .format("%Y-%m-%d %H:%M:%S %Z")
+            .to_string()
+    }
+
+    /// Tries the task that is there. `Some` when the service is to end.
+    async fn attempt(&mut self, now: DateTime<Utc>) -> Option<Ended> {
+        let mut task = self.task.take()?;
+        let (name, outcome) = match task.errand {
+            Errand::AskPast => ("looking for a missed pass", self.ask_past(now).await),
+            Errand::Pass(occasion) => ("a pass", self.pass(occasion, now, &task.teller).await),
+        };
+        match outcome {
+            Outcome::Ended(ended) => return Some(ended),
+            Outcome::Done => {
+                task.trouble.over(name);
+                // The next pass is told of after each.
+                self.announced = None;
+            }
+            Outcome::Failed(words) => {
+                let pause = task.trouble.failed(name, &words);
+                // From now, not from before a connection that took its time to fail.
+                let pause = TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX);
+                task.at = self.timekeeper.now() + pause;
+                self.go(Doing::Failed {
+                    task: name,
+                    words,
+                    again: task.at,
+                });
+                self.task = Some(task);
+            }
+        }
+        None
+    }
+
+    async fn ask_past(&mut self, now: DateTime<Utc>) -> Outcome {
+        let force = Arc::clone(&self.force);
+        let url = self.options.url.clone();
+        let actor = self.options.actor.clone();
+        let ask = past::ask(
+            url.expose_secret(),
+            &force.schedule,
+            &force.settings,
+            &actor,
+            now,
+        );
+        tokio::pin!(ask);
+        let past = loop {
+            match self.ears.meanwhile(&mut ask).await {
+                Heard::Done(past) => break past,
+                Heard::Signal(signal) => {
+                    if let Some(ended) = self.obey(signal).await {
+                        return Outcome::Ended(ended);
+                    }
+                }
+            }
+        };
+        let missed = match past {
+            Err(error) => return Outcome::Failed(trouble::words(&error)),
+            Ok(Past::None) => {
+                tracing::info!("there never was a pass; the first is made when its time comes");
+                return Outcome::Done;
+            }
+            Ok(Past::Kept) => {
+                tracing::debug!("no pass was missed");
+                return Outcome::Done;
+            }
+            Ok(Past::Missed(due)) => {
+                tracing::warn!(missed = %due, "a pass was missed while the service was down; it is made now");
+                Errand::Pass(Occasion::Missed)
+            }
+            Ok(Past::BrokenOff(began)) => {
+                tracing::warn!(began = %began, "the last pass broke off; it is made again now");
+                Errand::Pass(Occasion::Missed)
+            }
+        };
+        self.task = Some(Task {
+            at: now,
+            errand: missed,
+            trouble: Trouble::default(),
+            teller: Arc::default(),
+        });
+        Outcome::Done
+    }
+
+    /// Makes one pass, and hears signals meanwhile.
+    async fn pass(
+        &mut self,
+        occasion: Occasion,
+        now: DateTime<Utc>,
+        teller: &Arc<Teller>,
+    ) -> Outcome {
+        let due = match occasion {
+            Occasion::Timetable(due) => due,
+            Occasion::Missed => now,
+        };
+        tracing::info!(occasion = ?occasion, due = %due, schedule = self.force.digest(), "pass begun");
+        if let Some(refused) = &self.refused {
+            tracing::warn!("{refused}");
+        }
+        self.go(Doing::Passing(now));
+        let orders = Orders {
+            force: Arc::clone(&self.force),
+            url: self.options.url.clone(),
+            actor: self.options.actor.clone(),
+            now,
+            present: self.timekeeper.is_present(),
+            teller: Arc::clone(teller),
+        };
+        let mut work = match Work::begin(orders) {
+            Ok(work) => work,
+            Err(words) => return Outcome::Failed(words),
+        };
+        let mut stopping = false;
+        let ended = loop {
+            match self.ears.meanwhile(work.end()).await {
+                Heard::Done(ended) => break ended,
+                Heard::Signal(Signal::Reload) if stopping => {}
+                Heard::Signal(Signal::Reload) => self.reload().await,
+                Heard::Signal(signal) if stopping => {
+                    tracing::warn!(
+                        signal = signal.name(),
+                        "stopping at once; the batch in hand is undone"
+                    );
+                    return Outcome::Ended(Ended::AtOnce(signal));
+                }
+                Heard::Signal(signal) => {
+                    stopping = true;
+                    work.stop();
+                    tracing::info!(signal = signal.name(), "stopping after the batch in hand");
+                    self.notifier.stopping("finishing the batch in hand");
+                }
+            }
+        };
+        match ended {
+            Ok(Some(report)) => observe::tell_whole(&report),
+            Ok(None) => tracing::info!("the pass was stopped before it had begun"),
+            Err(words) if stopping => {
+                tracing::error!(error = words, "the pass failed while stopping");
+            }
+            Err(words) => return Outcome::Failed(words),
+        }
+        if stopping {
+            Outcome::Ended(Ended::Stopped)
+        } else {
+            Outcome::Done
+        }
+    }
+
+    /// Does what a signal wants while no pass is at work.
+    async fn obey(&mut self, signal: Signal) -> Option<Ended> {
+        match signal {
+            Signal::Reload => {
+                self.reload().await;
+                None
+            }
+            Signal::Interrupt | Signal::Terminate => {
+                tracing::info!(signal = signal.name(), "stopping");
+                self.notifier.stopping("stopping");
+                Some(Ended::Stopped)
+            }
+        }
+    }
+
+    /// Reads the files again: both are in force from now on, or neither.
+    async fn reload(&mut self) {
+        self.notifier.reloading();
+        let old = self.force.digest();
+        match Force::again(&self.options).await {
+            Ok(force) => {
+                let new = force.digest();
+                let changed = old != new;
+                tracing::info!(
+                    old,
+                    new,
+                    changed,
+                    "schedule and settings reloaded; in force from the next pass on"
+                );
+                force.tell_unheeded(&self.force);
+                force.tell_warnings();
+                self.agenda.follow(&force.schedule);
+                self.force = Arc::new(force);
+                self.refused = None;
+            }
+            Err(refusal) => {
+                let faults = refusal.tell();
+                let what = refusal.what();
+                tracing::error!(
+                    schedule = old,
+                    faults,
+                    "RELOAD REFUSED: the {what} on disk cannot be used; what was in force stays in force"
+                );
+                self.refused = Some(format!(
+                    "RELOAD REFUSED: the {what} on disk cannot be used ({faults} faults); the schedule {} stays in force",
+                    old.get(..19).unwrap_or(&old),
+                ));
+            }
+        }
+        self.announced = None;
+        self.notifier.ready(&self.status());
+    }
+}
+
+/// What can be heard while something else goes on.
+struct Ears {
+    signals: mpsc::Receiver<Signal>,
+    heartbeat: Heartbeat,
+    notifier: Notifier,
+}
+
+enum Heard<T> {
+    Signal(Signal),
+    Done(T),
+}
+
+impl Ears {
+    /// Waits for `other` or a signal, and feeds the watchdog. A signal comes first.
+    async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> Heard<T> {
+        tokio::pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                Some(signal) = self.signals.recv() => return Heard::Signal(signal),
+                () = self.heartbeat.beat() => self.notifier.alive(),
+                done = &mut other => return Heard::Done(done),
+            }
+        }
+    }
+}

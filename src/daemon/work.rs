@@ -1,0 +1,105 @@
+//! A pass at work, on a thread of its own.
+//!
+//! It shares nothing with the loop but the tokens that stop it, so signals and the
+//! watchdog are served however long a batch, or the removal of a file on a slow disk,
+//! takes. A pass that panics is a failure like another.
+
+use std::sync::Arc;
+use std::thread;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::force::Force;
+use super::observe::Teller;
+use super::service::PATIENCE;
+use super::tick::{self, Order, TickError};
+use super::trouble;
+use crate::enforce::RunReport;
+
+/// A pass at work. Who drops it drops the pass, in the middle of a batch.
+pub(super) struct Work {
+    stop: CancellationToken,
+    ended: oneshot::Receiver<Result<RunReport, TickError>>,
+    _abandon: DropGuard,
+}
+
+/// What a pass is made with.
+pub(super) struct Orders {
+    pub(super) force: Arc<Force>,
+    pub(super) url: SecretString,
+    pub(super) actor: String,
+    pub(super) now: DateTime<Utc>,
+    pub(super) present: bool,
+    pub(super) teller: Arc<Teller>,
+}
+
+impl Work {
+    /// Begins a pass.
+    pub(super) fn begin(orders: Orders) -> Result<Self, String> {
+        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+        let (tell, ended) = oneshot::channel();
+        let (runtime, stopped, abandoned) = (Handle::current(), stop.clone(), abandon.clone());
+        // Whoever hears the loop hears its passes.
+        let listener = tracing::dispatcher::get_default(Clone::clone);
+        thread::Builder::new()
+            .name("pass".to_owned())
+            .spawn(move || {
+                tracing::dispatcher::with_default(&listener, || {
+                    runtime.block_on(async {
+                        tokio::select! {
+                            biased;
+                            () = abandoned.cancelled() => {}
+                            outcome = make(&orders, &stopped) => {
+                                // A loop that is gone does not care.
+                                let _ = tell.send(outcome);
+                            }
+                        }
+                    });
+                });
+            })
+            .map_err(|error| format!("no thread for the pass: {error}"))?;
+        Ok(Self {
+            stop,
+            ended,
+            _abandon: abandon.drop_guard(),
+        })
+    }
+
+    /// Has it end after the batch in hand.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for its end: what it did, nothing where it was stopped before it had begun,
+    /// or in words why it could not. May be dropped and called again until it has answered.
+    pub(super) async fn end(&mut self) -> Result<Option<RunReport>, String> {
+        match (&mut self.ended).await {
+            Ok(Ok(report)) => Ok(Some(report)),
+            Ok(Err(TickError::Stopped)) => Ok(None),
+            Ok(Err(error)) => Err(trouble::words(&error)),
+            Err(_) => Err("the pass panicked, which is a fault of this program".to_owned()),
+        }
+    }
+}
+
+async fn make(orders: &Orders, stop: &CancellationToken) -> Result<RunReport, TickError> {
+    let order = Order {
+        url: orders.url.expose_secret(),
+        schedule: &orders.force.schedule,
+        settings: &orders.force.settings,
+        now: orders.now,
+        present: orders.present,
+        actor: &orders.actor,
+        patience: PATIENCE,
+        full_speed: false,
+        only: &[],
+        on_plan: None,
+        stop,
+        observe: &|event| orders.teller.tell(event),
+    };
+    tick::tick(&order).await
+}

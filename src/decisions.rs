@@ -1,0 +1,87 @@
+//! What people decided, as plain values that a plan is drawn with.
+//!
+//! Decisions about single records (holds, flags, approvals) are not here: the plan's
+//! SQL joins them, so that the statement which changes a row reads them itself.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::ident::ClassId;
+
+/// Counts the decisions ever taken in a database. A batch whose plan was drawn at
+/// another epoch must not act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Epoch(pub i64);
+
+/// The decisions that bear on whole classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decisions {
+    epoch: Epoch,
+    recorded: bool,
+    instructed: BTreeSet<ClassId>,
+    paused: BTreeSet<ClassId>,
+}
+
+impl Decisions {
+    /// No decision about any class, as of `epoch`.
+    #[must_use]
+    pub fn none(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            recorded: true,
+            instructed: BTreeSet::new(),
+            paused: BTreeSet::new(),
+        }
+    }
+
+    /// The decisions of a database that was never migrated: there can be none, and no
+    /// holds, flags or quarantine to join either. A plan drawn with these can be looked
+    /// at, and no batch of it can run.
+    #[must_use]
+    pub fn before_migration() -> Self {
+        Self {
+            recorded: false,
+            ..Self::none(Epoch(0))
+        }
+    }
+
+    /// Whether there is anywhere for a decision to be recorded.
+    #[must_use]
+    pub fn recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// The same, with an instruction in force for a class.
+    #[must_use]
+    pub fn with_instruction(mut self, class: ClassId) -> Self {
+        self.instructed.insert(class);
+        self
+    }
+
+    /// The same, with a class paused.
+    #[must_use]
+    pub fn with_pause(mut self, class: ClassId) -> Self {
+        self.paused.insert(class);
+        self
+    }
+
+    /// When these were read.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether the controller's instruction for a class is in force.
+    #[must_use]
+    pub fn instructed(&self, class: &ClassId) -> bool {
+        self.instructed.contains(class)
+    }
+
+    /// Whether a class is paused: nothing of it is acted on, it still protects.
+    #[must_use]
+    pub fn paused(&self, class: &ClassId) -> bool {
+        self.paused.contains(class)
+    }
+}

@@ -1,0 +1,120 @@
+//! A class on which nothing hangs: one range statement changes the rows and names them.
+
+use chrono::NaiveDate;
+use futures_util::TryStreamExt;
+use sqlx::Row;
+use sqlx::postgres::PgConnection;
+
+use super::batch::{Context, Done, append, entry, seed, settle_constraints};
+use super::error::EnforceError;
+use super::rows;
+use crate::ledger::{Action, EntryId, KeyValue, ManifestBuilder};
+use crate::plan::{Direct, Scan};
+use crate::schedule::Rule;
+use crate::store;
+
+/// The last day for a trigger's day, both in days since 1970. Rows come in the trigger's
+/// order, so that the last answer is nearly always the next.
+pub(super) struct LastDays<'a> {
+    rule: &'a Rule,
+    latest: Option<(i32, Option<i32>)>,
+}
+
+impl<'a> LastDays<'a> {
+    pub fn of(rule: &'a Rule) -> Self {
+        Self { rule, latest: None }
+    }
+
+    pub fn of_day(&mut self, day: i32) -> Option<i32> {
+        if let Some((known, last_day)) = self.latest
+            && known == day
+        {
+            return last_day;
+        }
+        let last_day = self.reckon(day);
+        self.latest = Some((day, last_day));
+        last_day
+    }
+
+    fn reckon(&self, day: i32) -> Option<i32> {
+        let Rule::Dispose(dispose) = self.rule else {
+            return None;
+        };
+        let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?;
+        let trigger = epoch.checked_add_signed(chrono::TimeDelta::days(i64::from(day)))?;
+        let last_day = dispose.last_day(trigger)?;
+        i32::try_from((last_day - epoch).num_days()).ok()
+    }
+}
+
+pub(super) async fn run(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    scan: &Scan,
+    what: Direct,
+    after: Option<&[String]>,
+    until: &[String],
+    id: EntryId,
+) -> Result<Done, EnforceError> {
+    let shape = || EnforceError::Shape(context.class.id.clone());
+    let sql = scan.act.text(after.is_some(), true);
+    let mut query = store::planned(&sql);
+    for nth in 0..scan.width {
+        query = query.bind(after.and_then(|after| after.get(nth)).cloned());
+    }
+    for nth in 0..scan.width {
+        query = query.bind(until.get(nth).cloned());
+    }
+    query = match what {
+        Direct::Delete => query,
+        Direct::Anonymise => query
+            .bind(context.pads[0].clone())
+            .bind(context.pads[1].clone()),
+        Direct::Flag => query.bind(context.clock.now()).bind(context.run),
+    };
+
+    // Hashed while rows arrive: the server works on one core, we on another.
+    let columns = rows::key_columns(&context.work.key).ok_or_else(shape)?;
+    let mut manifest = ManifestBuilder::new(columns, None, seed()?);
+    let mut last_days = LastDays::of(&context.class.rule);
+    let width = context.work.key.columns.len();
+    let zone = context.plan.time_zone();
+    let failed = |error: sqlx::Error| EnforceError::from_sql("changing rows", &error);
+    {
+        let mut stream = query.fetch(&mut *conn);
+        while let Some(row) = stream.try_next().await.map_err(failed)? {
+            let day = rows::day(&row, width, scan.day, zone).map_err(failed)?;
+            let last_day = last_days.of_day(day);
+            let pushed = if let [column] = &context.work.key.columns[..]
+                && column.integer
+            {
+                let key: i64 = row.try_get(0).map_err(failed)?;
+                manifest.push(&[KeyValue::Int(key)], Some(day), last_day, None)
+            } else {
+                let key = rows::key(&row, 0, &context.work.key).map_err(failed)?;
+                manifest.push(&key, Some(day), last_day, None)
+            };
+            pushed.map_err(|_| shape())?;
+        }
+    }
+    let mut done = Done {
+        records: manifest.count(),
+        ..Done::default()
+    };
+    if done.records > 0 {
+        settle_constraints(conn).await?;
+        let action = match what {
+            Direct::Delete => Action::Deleted,
+            Direct::Anonymise => Action::Anonymised,
+            Direct::Flag => Action::Flagged,
+        };
+        append(
+            conn,
+            entry(context, id, action, &context.class.table),
+            &manifest.finish(),
+        )
+        .await?;
+        done.entries = 1;
+    }
+    Ok(done)
+}

@@ -1,0 +1,348 @@
+//! The rows of a batch that follows dependants: read, locked and judged before anything
+//! is changed.
+//!
+//! Each statement comes after the locks of the one before it, so that it sees whatever was
+//! committed until then. A row that is kept keeps the records that it hangs on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::batch::{Context, Done};
+use super::error::EnforceError;
+use super::rows::{self, OwnedKey};
+use crate::plan::{Dependant, FileOf, Follow, Referrer, Scan, Shared, Verdict};
+use crate::store;
+
+/// A record of the class, locked.
+pub(super) struct Record {
+    pub key: OwnedKey,
+    pub day: i32,
+    pub links: Vec<Option<String>>,
+    pub files: Vec<Option<String>>,
+    /// Set when something that hangs on it protects it, or its file cannot be named.
+    pub stays: bool,
+}
+
+/// A row that refers to a record, or to another such row, locked.
+pub(super) struct Hanger {
+    pub key: OwnedKey,
+    pub links: Vec<Option<String>>,
+    pub files: Vec<Option<String>>,
+    /// The rows it refers to: by which foreign key of its table, and which row there.
+    pub parents: Vec<(usize, usize)>,
+    /// The records that it hangs on in the end.
+    pub roots: Vec<usize>,
+}
+
+/// A row that records, or rows that go with them, refer to, locked.
+pub(super) struct Common {
+    pub key: OwnedKey,
+    pub links: Vec<Option<String>>,
+    pub files: Vec<Option<String>>,
+    /// The records that it hangs on in the end.
+    pub records: Vec<usize>,
+}
+
+pub(super) fn sql(doing: &'static str) -> impl Fn(sqlx::Error) -> EnforceError + Copy {
+    move |error| EnforceError::from_sql(doing, &error)
+}
+
+/// For each row, why the files that it names cannot be removed, if they cannot.
+pub(super) async fn unusable(
+    context: &Context<'_>,
+    columns: &[FileOf],
+    rows: &[&[Option<String>]],
+) -> Result<Vec<Option<String>>, EnforceError> {
+    let mut found = vec![None; rows.len()];
+    for (column_no, column) in columns.iter().enumerate() {
+        let (places, paths): (Vec<usize>, Vec<String>) = rows
+            .iter()
+            .enumerate()
+            .filter_map(|(nth, files)| {
+                let path = files.get(column_no)?.clone()?;
+                (!path.is_empty()).then_some((nth, path))
+            })
+            .unzip();
+        if paths.is_empty() {
+            continue;
+        }
+        let store = Arc::clone(context.pass.stores.get(&column.store)?);
+        let reached = tokio::task::spawn_blocking(move || store.reach(&paths))
+            .await
+            .map_err(|_| EnforceError::Database {
+                doing: "looking for files",
+                reason: "the thread was stopped".to_owned(),
+                lost: false,
+            })?;
+        for (place, outcome) in places.into_iter().zip(reached) {
+            if let Err(error) = outcome {
+                found[place] = Some(error.to_string());
+            }
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn lock_records(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    scan: &Scan,
+    follow: &Follow,
+    after: Option<&[String]>,
+    until: &[String],
+) -> Result<Vec<Record>, EnforceError> {
+    let failed = sql("locking records");
+    let text = scan.act.text(after.is_some(), true);
+    let mut query = store::planned(&text);
+    for nth in 0..scan.width {
+        query = query.bind(after.and_then(|after| after.get(nth)).cloned());
+    }
+    for nth in 0..scan.width {
+        query = query.bind(until.get(nth).cloned());
+    }
+    let key = &context.work.key;
+    let width = key.columns.len();
+    let decode = |row: &PgRow| -> Result<Record, sqlx::Error> {
+        Ok(Record {
+            key: rows::key(row, 0, key)?,
+            day: rows::day(row, width, scan.day, context.plan.time_zone())?,
+            links: rows::texts(row, width + 1, follow.links)?,
+            files: rows::texts(row, width + 1 + follow.links, follow.files.len())?,
+            stays: false,
+        })
+    };
+    let answer = query.fetch_all(conn).await.map_err(failed)?;
+    answer
+        .iter()
+        .map(|row| decode(row).map_err(failed))
+        .collect()
+}
+
+/// The values of some links, unless one is NULL (which refers to nothing).
+fn linked(links: &[Option<String>], which: &[usize]) -> Option<Vec<String>> {
+    which
+        .iter()
+        .map(|nth| links.get(*nth).cloned().flatten())
+        .collect()
+}
+
+pub(super) async fn lock_dependants(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    dependant: &Dependant,
+    records: &mut [Record],
+    inbound: &[Vec<Hanger>],
+    done: &mut Done,
+) -> Result<Vec<Hanger>, EnforceError> {
+    let failed = sql("locking dependants");
+    let width = dependant.key.columns.len();
+    let mut found: Vec<Hanger> = Vec::new();
+    let mut known: HashMap<OwnedKey, usize> = HashMap::new();
+    for (edge_no, edge) in dependant.edges.iter().enumerate() {
+        // Who is referred to, by the values that refer to it.
+        let mut parents: HashMap<Vec<String>, usize> = HashMap::new();
+        match edge.parent.checked_sub(1) {
+            None => {
+                for (nth, record) in records
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, record)| !record.stays)
+                {
+                    parents.extend(
+                        linked(&record.links, &edge.parent_links).map(|values| (values, nth)),
+                    );
+                }
+            }
+            Some(above) => {
+                for (nth, row) in inbound[above].iter().enumerate() {
+                    parents
+                        .extend(linked(&row.links, &edge.parent_links).map(|values| (values, nth)));
+                }
+            }
+        }
+        if parents.is_empty() {
+            continue;
+        }
+        let mut query = store::planned(&edge.lock);
+        for nth in 0..edge.parent_links.len() {
+            let values: Vec<String> = parents.keys().map(|values| values[nth].clone()).collect();
+            query = query.bind(values);
+        }
+        let referring = edge.parent_links.len();
+        let links_at = width + referring + 1;
+        let answer = query.fetch_all(&mut *conn).await.map_err(failed)?;
+        let files: Vec<Vec<Option<String>>> = answer
+            .iter()
+            .map(|row| rows::texts(row, links_at + dependant.links, dependant.files.len()))
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        let named: Vec<&[Option<String>]> = files.iter().map(Vec::as_slice).collect();
+        let unusable = unusable(context, &dependant.files, &named).await?;
+        for ((row, files), why) in answer.iter().zip(files).zip(unusable) {
+            let decoded = (|| -> Result<_, sqlx::Error> {
+                Ok((
+                    rows::key(row, 0, &dependant.key)?,
+                    rows::texts(row, width, referring)?,
+                    row.try_get::<i32, _>(width + referring)?,
+                    rows::texts(row, links_at, dependant.links)?,
+                ))
+            })();
+            let (key, referring, verdict, links) = decoded.map_err(failed)?;
+            let Some(parent) = referring
+                .into_iter()
+                .collect::<Option<Vec<String>>>()
+                .and_then(|values| parents.get(&values))
+            else {
+                // Values that compare equal in PostgreSQL but are written differently
+                // (citext, numeric scale): whose row it is cannot be told, so nothing goes.
+                return Err(EnforceError::Rows(
+                    "a dependant's reference is written in another way than the key".to_owned(),
+                ));
+            };
+            let roots = match edge.parent.checked_sub(1) {
+                None => vec![*parent],
+                Some(above) => inbound[above][*parent].roots.clone(),
+            };
+            if Verdict::from_sql(verdict) != Verdict::Free || why.is_some() {
+                for root in &roots {
+                    if !records[*root].stays {
+                        records[*root].stays = true;
+                        match &why {
+                            Some(why) => done
+                                .aside
+                                .push((rows::key_texts(&records[*root].key), why.clone())),
+                            None => done.changed += 1,
+                        }
+                    }
+                }
+            }
+            match known.get(&key) {
+                Some(nth) => {
+                    found[*nth].parents.push((edge_no, *parent));
+                    found[*nth].roots.extend(roots);
+                }
+                None => {
+                    known.insert(key.clone(), found.len());
+                    found.push(Hanger {
+                        key,
+                        links,
+                        files,
+                        parents: vec![(edge_no, *parent)],
+                        roots,
+                    });
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn lock_shared(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    shared: &Shared,
+    records: &mut [Record],
+    inbound: &[Vec<Hanger>],
+    common: &[Vec<Common>],
+    done: &mut Done,
+) -> Result<Vec<Common>, EnforceError> {
+    let failed = sql("locking what records refer to");
+    let width = shared.key.columns.len();
+    let mut found: Vec<Common> = Vec::new();
+    let mut known: HashMap<OwnedKey, usize> = HashMap::new();
+    for edge in &shared.edges {
+        // The records on whose going it depends, by the values that refer to it.
+        let mut referring: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
+        let mut refers = |links: &[Option<String>], roots: &[usize]| {
+            let roots = roots.iter().filter(|root| !records[**root].stays);
+            let roots: Vec<usize> = roots.copied().collect();
+            if let (Some(values), false) = (linked(links, &edge.links), roots.is_empty()) {
+                referring.entry(values).or_default().extend(roots);
+            }
+        };
+        match edge.from {
+            Referrer::Record => {
+                records
+                    .iter()
+                    .enumerate()
+                    .for_each(|(nth, record)| refers(&record.links, &[nth]));
+            }
+            Referrer::Dependant(place) => {
+                inbound[place]
+                    .iter()
+                    .for_each(|row| refers(&row.links, &row.roots));
+            }
+            Referrer::Shared(place) => {
+                common[place]
+                    .iter()
+                    .for_each(|row| refers(&row.links, &row.records));
+            }
+        }
+        if referring.is_empty() {
+            continue;
+        }
+        let mut query = store::planned(&edge.lock);
+        for nth in 0..edge.links.len() {
+            let values: Vec<String> = referring.keys().map(|values| values[nth].clone()).collect();
+            query = query.bind(values);
+        }
+        let columns = edge.links.len();
+        let answer = query.fetch_all(&mut *conn).await.map_err(failed)?;
+        let files: Vec<Vec<Option<String>>> = answer
+            .iter()
+            .map(|row| rows::texts(row, width + columns + 1 + shared.links, shared.files.len()))
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        let named: Vec<&[Option<String>]> = files.iter().map(Vec::as_slice).collect();
+        let unusable = unusable(context, &shared.files, &named).await?;
+        for ((row, files), why) in answer.iter().zip(files).zip(unusable) {
+            let decoded = (|| -> Result<_, sqlx::Error> {
+                Ok((
+                    rows::key(row, 0, &shared.key)?,
+                    rows::texts(row, width, columns)?,
+                    row.try_get::<i32, _>(width + columns)?,
+                    rows::texts(row, width + columns + 1, shared.links)?,
+                ))
+            })();
+            let (key, values, verdict, links) = decoded.map_err(failed)?;
+            let Some(users) = values
+                .into_iter()
+                .collect::<Option<Vec<String>>>()
+                .and_then(|values| referring.get(&values))
+            else {
+                return Err(EnforceError::Rows(
+                    "a reference is written in another way than the key".to_owned(),
+                ));
+            };
+            if Verdict::from_sql(verdict) != Verdict::Free || why.is_some() {
+                for nth in users {
+                    if !records[*nth].stays {
+                        records[*nth].stays = true;
+                        match &why {
+                            Some(why) => done
+                                .aside
+                                .push((rows::key_texts(&records[*nth].key), why.clone())),
+                            None => done.changed += 1,
+                        }
+                    }
+                }
+            }
+            match known.get(&key) {
+                Some(nth) => found[*nth].records.extend(users),
+                None => {
+                    known.insert(key.clone(), found.len());
+                    found.push(Common {
+                        key,
+                        links,
+                        files,
+                        records: users.clone(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(found)
+}

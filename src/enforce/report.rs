@@ -1,0 +1,158 @@
+//! What a pass did, in the shape of `json.md`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::ident::ClassId;
+
+/// One pass.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// Its number.
+    pub id: i64,
+    /// The digest of the plan that it began with, `sha256:…`.
+    pub plan: String,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// When it ended.
+    pub finished: DateTime<Utc>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The classes, in the schedule's order.
+    pub classes: Vec<ClassReport>,
+    /// How many ledger entries it wrote.
+    pub entries: u64,
+    /// The checkpoint that it published; none before sealing exists.
+    pub checkpoint: Option<serde_json::Value>,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Every class was dealt with, or waits, or keeps its records.
+    Completed,
+    /// Some class was refused or failed, or some record was set aside.
+    Partial,
+    /// No class could be dealt with.
+    Failed,
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// What was done under one class.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassReport {
+    /// The class.
+    pub id: ClassId,
+    /// `flag`, `anonymise`, `delete` or `retain`.
+    pub disposal: &'static str,
+    /// How it went.
+    pub status: Status,
+    /// Records flagged.
+    pub flagged: u64,
+    /// Records anonymised.
+    pub anonymised: u64,
+    /// Records deleted.
+    pub deleted: u64,
+    /// Dependants deleted with them.
+    pub dependants: u64,
+    /// Rows that stay and no longer refer to them.
+    pub unlinked: u64,
+    /// Files removed.
+    pub files: u64,
+    /// Past records that were passed over.
+    pub skipped: Skipped,
+    /// Records that failed by themselves and were set aside, and files that could not be removed.
+    pub failed: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Batches that changed something.
+    pub batches: u64,
+    /// Past records that wait for a person.
+    pub waiting: u64,
+    /// Past records that one class orders to go and another to keep.
+    pub conflict: u64,
+    /// Why it was refused or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl ClassReport {
+    pub(super) fn new(id: ClassId, disposal: &'static str, status: Status) -> Self {
+        Self {
+            id,
+            disposal,
+            status,
+            flagged: 0,
+            anonymised: 0,
+            deleted: 0,
+            dependants: 0,
+            unlinked: 0,
+            files: 0,
+            skipped: Skipped::default(),
+            failed: 0,
+            seconds: 0.0,
+            batches: 0,
+            waiting: 0,
+            conflict: 0,
+            reason: None,
+        }
+    }
+
+    /// Records flagged, anonymised or deleted.
+    #[must_use]
+    pub fn acted(&self) -> u64 {
+        self.flagged + self.anonymised + self.deleted
+    }
+}
+
+/// Past records that were passed over, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// A hold protects them, or something that hangs on them.
+    pub held: u64,
+    /// They, or something that hangs on them, changed after they were chosen.
+    pub changed: u64,
+    /// The class was over a limit.
+    pub limit: u64,
+}
+
+/// How a class went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Everything due was dealt with.
+    Done,
+    /// It waits for a person.
+    Waiting,
+    /// It does not fit the database.
+    Refused,
+    /// It could not be finished.
+    Failed,
+    /// It keeps its records.
+    Retained,
+    /// Nothing was due, or it was not asked for.
+    Idle,
+}
+
+impl RunReport {
+    /// 1 when a class failed or was refused or a record was set aside, 3 when something
+    /// waits for a person, else 0.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let failed =
+            |c: &ClassReport| matches!(c.status, Status::Failed | Status::Refused) || c.failed > 0;
+        if self.classes.iter().any(failed) {
+            1
+        } else if self
+            .classes
+            .iter()
+            .any(|c| c.waiting > 0 || c.conflict > 0 || c.status == Status::Waiting)
+        {
+            3
+        } else {
+            0
+        }
+    }
+}

@@ -1,0 +1,670 @@
+//! Whether a class fits the database: every reason why not, each with its line in the
+//! schedule and the way out. A class that does not fit is refused as a whole, and goes on
+//! protecting what it might claim.
+
+use super::judge::Mute;
+use super::relations::{Misfit, Relations, resolve};
+use crate::catalog::{Catalog, Column, ForeignKey, Kind, Sort, Table};
+use crate::ident::{Ident, TableName};
+use crate::schedule::{
+    Anonymisation, Class, Code, Condition, Diagnostic, Disposal, Dispose, Fate, Place, Strategy,
+    Trigger,
+};
+
+/// What was found about one class.
+#[derive(Debug, Default)]
+pub(super) struct Fit {
+    /// Faults: the class must not act.
+    pub refusals: Vec<Diagnostic>,
+    /// Advice: it may.
+    pub warnings: Vec<Diagnostic>,
+    /// What hangs on its records; complete only where nothing is refused.
+    pub relations: Relations,
+    /// Set where the class's condition cannot be asked of the database at all.
+    pub condition_unknown: bool,
+}
+
+impl Fit {
+    /// How a class that is refused stands before its rows.
+    pub fn mute(&self) -> Mute {
+        if self.condition_unknown {
+            Mute::Everything
+        } else {
+            Mute::Claims
+        }
+    }
+
+    fn refuse(&mut self, code: Code, message: String, hint: impl Into<String>, place: &Place) {
+        self.refusals
+            .push(Diagnostic::new(code, message).hint(hint).at(*place));
+    }
+
+    fn warn(&mut self, code: Code, message: String, hint: impl Into<String>, place: &Place) {
+        self.warnings
+            .push(Diagnostic::new(code, message).hint(hint).at(*place));
+    }
+}
+
+/// Compares one class with the database.
+pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
+    let mut fit = Fit::default();
+    let Some(table) = catalog.table(class.table()) else {
+        fit.condition_unknown = true;
+        let near = nearest(class.table(), catalog);
+        fit.refuse(
+            Code::NoSuchTable,
+            format!(
+                "class `{}`: there is no table `{}` in the database",
+                class.id(),
+                class.table()
+            ),
+            near.map_or_else(
+                || "create the table, or correct its name".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            ),
+            class.place("table"),
+        );
+        return fit;
+    };
+    condition(&mut fit, class, table, class.claim(), "where", catalog);
+    relation(&mut fit, class, table);
+    let Some(dispose) = class.dispose() else {
+        return fit;
+    };
+    triggers(&mut fit, class, dispose, table, catalog);
+    if let Disposal::Anonymise(columns) = &dispose.disposal {
+        for anonymisation in columns {
+            anonymised_column(&mut fit, class, table, anonymisation, catalog);
+        }
+    }
+    dependants(&mut fit, class, dispose, catalog);
+    files(&mut fit, class, dispose, catalog);
+    privileges(&mut fit, class, dispose, catalog);
+    fit
+}
+
+fn relation(fit: &mut Fit, class: &Class, table: &Table) {
+    let place = class.place("table");
+    let retains = class.dispose().is_none();
+    let what = match table.kind {
+        // What is only kept may be kept in any relation, as long as its rows are its own.
+        _ if retains && table.origins.is_empty() => None,
+        Kind::Ordinary | Kind::Partitioned => None,
+        Kind::Partition => Some((
+            "a single partition",
+            "name the partitioned table that it is part of",
+        )),
+        Kind::Inherited => Some((
+            "a table with inheritance children",
+            "partition it, or give each table a class of its own after removing the inheritance",
+        )),
+        Kind::Ruled => Some((
+            "a table with rewrite rules",
+            "drop its rules; what a DELETE there does cannot be known",
+        )),
+        Kind::View => Some(("a view", "name the table that its rows are stored in")),
+        Kind::Foreign => Some((
+            "a foreign table",
+            "run retentiond on the database that holds its rows",
+        )),
+    };
+    if let Some((what, hint)) = what {
+        // Its rows are another relation's too, which cannot ask its condition.
+        fit.condition_unknown = true;
+        fit.refuse(
+            Code::NotATable,
+            format!("class `{}`: `{}` is {what}", class.id(), table.name),
+            hint,
+            place,
+        );
+        return;
+    }
+    if retains {
+        return;
+    }
+    if table.row_security {
+        fit.refuse(
+            Code::RowSecurity,
+            format!("class `{}`: row-level security hides rows of `{}` from the role", class.id(), table.name),
+            "connect as a role with BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
+            place,
+        );
+    }
+    if table.key.is_empty() {
+        fit.refuse(
+            Code::NoPrimaryKey,
+            format!(
+                "class `{}`: table `{}` has no primary key, so its records cannot be named",
+                class.id(),
+                table.name
+            ),
+            format!("add one: ALTER TABLE {} ADD PRIMARY KEY (…)", table.name),
+            place,
+        );
+    }
+    if !table.triggers.is_empty() {
+        fit.warn(
+            Code::TableHasTriggers,
+            format!("table `{}` has triggers of its own ({}); what they change elsewhere is not in the ledger", table.name, table.triggers.join(", ")),
+            "see that they delete nothing that the schedule does not name",
+            place,
+        );
+    }
+    for name in &table.key {
+        if table
+            .column(name)
+            .is_some_and(|column| column.sort == Sort::Text)
+        {
+            fit.warn(
+                Code::PersonalKey,
+                format!(
+                    "the key column `{}.{name}` is text, and keys stand in the ledger in clear",
+                    table.name
+                ),
+                "make sure that it holds nothing personal, such as an email address",
+                place,
+            );
+        }
+    }
+}
+
+fn condition(
+    fit: &mut Fit,
+    class: &Class,
+    table: &Table,
+    condition: Option<&Condition>,
+    key: &str,
+    catalog: &Catalog,
+) {
+    let Some(condition) = condition else { return };
+    let place = class.place(key);
+    for column in condition.columns() {
+        if table.column(column).is_none() {
+            if key == "where" {
+                fit.condition_unknown = true;
+            }
+            fit.refuse(
+                Code::NoSuchColumn,
+                format!(
+                    "class `{}`: the condition reads column `{column}`, which `{}` does not have",
+                    class.id(),
+                    table.name
+                ),
+                near_column(column, table),
+                place,
+            );
+        }
+    }
+    let known = condition
+        .columns()
+        .all(|column| table.column(column).is_some());
+    if let Some(reason) = catalog
+        .objection(&table.name, &condition.sql("t"))
+        .filter(|_| known)
+    {
+        if key == "where" {
+            fit.condition_unknown = true;
+        }
+        fit.refuse(
+            Code::ConditionRefused,
+            format!(
+                "class `{}`: the database refuses the condition: {reason}",
+                class.id()
+            ),
+            "compare each column with a value of its own type",
+            place,
+        );
+    }
+}
+
+fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, catalog: &Catalog) {
+    let Trigger::Columns(sources) = &dispose.trigger else {
+        return;
+    };
+    let place = class.place("trigger");
+    for source in sources {
+        condition(fit, class, table, source.when.as_ref(), "trigger", catalog);
+        let Some(column) = table.column(&source.column) else {
+            fit.refuse(
+                Code::NoSuchColumn,
+                format!(
+                    "class `{}`: there is no column `{}` in table `{}`",
+                    class.id(),
+                    source.column,
+                    table.name
+                ),
+                near_column(&source.column, table),
+                place,
+            );
+            continue;
+        };
+        if !matches!(
+            column.sort,
+            Sort::Date | Sort::Timestamp | Sort::TimestampTz
+        ) {
+            fit.refuse(
+                Code::WrongColumnType,
+                format!(
+                    "class `{}`: the trigger `{}.{}` is of type `{}`, not a date or a timestamp",
+                    class.id(),
+                    table.name,
+                    column.name,
+                    column.type_name
+                ),
+                "name a column of type date, timestamp or timestamp with time zone",
+                place,
+            );
+        } else if !table.is_indexed_by(&[&source.column]) {
+            fit.warn(
+                Code::NoTriggerIndex,
+                format!(
+                    "no index starts with the trigger `{}.{}`, so every pass reads the whole table",
+                    table.name, column.name
+                ),
+                format!(
+                    "CREATE INDEX CONCURRENTLY ON {} ({})",
+                    table.name, column.name
+                ),
+                place,
+            );
+        }
+    }
+}
+
+fn anonymised_column(
+    fit: &mut Fit,
+    class: &Class,
+    table: &Table,
+    anonymisation: &Anonymisation,
+    catalog: &Catalog,
+) {
+    let place = class.place("anonymise");
+    let Some(column) = table.column(&anonymisation.column) else {
+        fit.refuse(
+            Code::NoSuchColumn,
+            format!(
+                "class `{}`: there is no column `{}` in table `{}` to anonymise",
+                class.id(),
+                anonymisation.column,
+                table.name
+            ),
+            near_column(&anonymisation.column, table),
+            place,
+        );
+        return;
+    };
+    let named = format!("`{}.{}`", table.name, column.name);
+    let referred = catalog
+        .inbound(&table.name)
+        .any(|key| key.to_columns.contains(&column.name));
+    if table.key.contains(&column.name) || referred {
+        fit.refuse(
+            Code::AnonymisesKey,
+            format!(
+                "class `{}`: {named} is part of a key, by which the record is named",
+                class.id()
+            ),
+            "leave it out of `anonymise`, or delete the record instead",
+            place,
+        );
+    }
+    if let Some((expected, hint)) = wrong_sort(anonymisation.strategy, column) {
+        fit.refuse(
+            Code::WrongColumnType,
+            format!(
+                "class `{}`: {named} is of type `{}`, and the strategy needs {expected}",
+                class.id(),
+                column.type_name
+            ),
+            hint,
+            place,
+        );
+    }
+    let unique = table.indexes.iter().any(|index| {
+        index.unique
+            && index
+                .columns
+                .iter()
+                .flatten()
+                .any(|name| name == &column.name)
+    });
+    let breaks = if column.generated {
+        Some("it is computed by the database")
+    } else if column.not_null && anonymisation.strategy == Strategy::Null {
+        Some("it is NOT NULL")
+    } else if unique && !matches!(anonymisation.strategy, Strategy::Null | Strategy::Pseudonym) {
+        Some("a unique index covers it, and anonymised values are not unique")
+    } else if longest(column).is_some_and(|longest| longest < needed(anonymisation.strategy)) {
+        Some("its type is too short for what would be written")
+    } else {
+        None
+    };
+    if let Some(why) = breaks {
+        fit.refuse(
+            Code::AnonymisationBreaks,
+            format!(
+                "class `{}`: {named} cannot be anonymised so: {why}",
+                class.id()
+            ),
+            if column.not_null && anonymisation.strategy == Strategy::Null {
+                "use \"redact\", or drop the NOT NULL constraint"
+            } else {
+                "choose another strategy, or change the column"
+            },
+            place,
+        );
+    }
+}
+
+/// What the strategy needs, where the column is something else.
+fn wrong_sort(strategy: Strategy, column: &Column) -> Option<(&'static str, &'static str)> {
+    let fits = match strategy {
+        Strategy::Null => return None,
+        Strategy::Redact | Strategy::Pseudonym | Strategy::Area => column.sort == Sort::Text,
+        Strategy::Year | Strategy::Month => {
+            matches!(
+                column.sort,
+                Sort::Date | Sort::Timestamp | Sort::TimestampTz
+            )
+        }
+        Strategy::Remove => matches!(column.sort, Sort::Json | Sort::Jsonb),
+    };
+    if fits {
+        return None;
+    }
+    Some(match strategy {
+        Strategy::Year | Strategy::Month => ("a date or a timestamp", "use \"null\" or \"redact\""),
+        Strategy::Remove => ("a json or jsonb column", "name the column without a path"),
+        _ => ("a text column", "use \"null\""),
+    })
+}
+
+fn longest(column: &Column) -> Option<usize> {
+    let (_, rest) = column.type_name.split_once('(')?;
+    rest.split_once(')')?
+        .0
+        .parse()
+        .ok()
+        .filter(|_| column.sort == Sort::Text)
+}
+
+fn needed(strategy: Strategy) -> usize {
+    match strategy {
+        Strategy::Redact => "[redacted]".len(),
+        Strategy::Pseudonym => "px-".len() + 64,
+        _ => 0,
+    }
+}
+
+fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
+    for dependant in &dispose.dependants {
+        let Some(table) = catalog.table(&dependant.table) else {
+            let near = nearest(&dependant.table, catalog);
+            fit.refuse(
+                Code::NoSuchTable,
+                format!(
+                    "class `{}`: there is no table `{}` in the database",
+                    class.id(),
+                    dependant.table
+                ),
+                near.map_or_else(
+                    || "correct its name".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                ),
+                &dependant.place,
+            );
+            continue;
+        };
+        if table.key.is_empty() {
+            fit.refuse(
+                Code::NoPrimaryKey,
+                format!("class `{}`: the dependant `{}` has no primary key, so its rows cannot be named", class.id(), table.name),
+                format!("add one: ALTER TABLE {} ADD PRIMARY KEY (…)", table.name),
+                &dependant.place,
+            );
+        }
+        if !matches!(table.kind, Kind::Ordinary | Kind::Partitioned) || table.row_security {
+            fit.refuse(
+                Code::NotATable,
+                format!("class `{}`: the dependant `{}` is not an ordinary or partitioned table that we see whole", class.id(), table.name),
+                "name the table that the rows are stored in, as a role that row-level security does not filter",
+                &dependant.place,
+            );
+        }
+    }
+    let (relations, misfits) = resolve(class, dispose, catalog);
+    for misfit in misfits {
+        describe(fit, class, misfit);
+    }
+    for inbound in relations.inbound.iter().chain(&relations.unlinked) {
+        for edge in &inbound.edges {
+            index_on(fit, class, edge, catalog);
+        }
+    }
+    for edge in relations
+        .referred
+        .iter()
+        .flat_map(|referred| &referred.all_inbound)
+    {
+        index_on(fit, class, edge, catalog);
+    }
+    fit.relations = relations;
+}
+
+fn index_on(fit: &mut Fit, class: &Class, edge: &ForeignKey, catalog: &Catalog) {
+    let columns: Vec<&Ident> = edge.from_columns.iter().collect();
+    if catalog
+        .table(&edge.from)
+        .is_some_and(|table| !table.is_indexed_by(&columns))
+    {
+        let list = edge
+            .from_columns
+            .iter()
+            .map(Ident::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        fit.warn(
+            Code::NoForeignKeyIndex,
+            format!("no index on `{}` ({list}), by which it refers to `{}`: every batch reads the whole of it", edge.from, edge.to),
+            format!("CREATE INDEX CONCURRENTLY ON {} ({list})", edge.from),
+            class.place("dependants"),
+        );
+    }
+}
+
+fn describe(fit: &mut Fit, class: &Class, misfit: Misfit) {
+    let id = class.id();
+    match misfit {
+        Misfit::Unrelated(table, place) => fit.refuse(
+            Code::UnrelatedDependant,
+            format!("class `{id}`: no foreign key relates the dependant `{table}` to `{}`", class.table()),
+            "declare the foreign key in the database, or leave the table out",
+            &place,
+        ),
+        Misfit::Undeclared(key) => {
+            let line = match key.on_delete {
+                crate::catalog::OnDelete::Set => format!("{{ table = \"{}\", action = \"unlink\" }}", short(&key.from)),
+                _ => format!("\"{}\"", short(&key.from)),
+            };
+            let fate = match key.on_delete {
+                crate::catalog::OnDelete::Cascade => "its rows would vanish unlogged",
+                crate::catalog::OnDelete::Set => "its rows would be changed unlogged",
+                crate::catalog::OnDelete::NoAction => "its rows would block the deletion",
+            };
+            fit.refuse(
+                Code::UndeclaredForeignKey,
+                format!("class `{id}`: `{}` refers to `{}` (foreign key `{}`) and is not declared: {fate}", key.from, key.to, key.name),
+                format!("add to the class's dependants: {line}"),
+                class.place("dependants"),
+            );
+        }
+        Misfit::SelfReference(key) => fit.refuse(
+            Code::SelfReference,
+            format!("class `{id}`: `{}` refers to itself (foreign key `{}`), which is not yet supported", key.from, key.name),
+            "leave the class out, or as `flag`, until a later release",
+            class.place("table"),
+        ),
+        Misfit::Circle(table) => fit.refuse(
+            Code::ForeignKeyCircle,
+            format!("class `{id}`: the foreign keys around the dependant `{table}` run in a circle"),
+            "there is no order in which these rows could be deleted; break the circle in the database",
+            class.place("dependants"),
+        ),
+        Misfit::NotNull(key, place) => fit.refuse(
+            Code::UnlinkNotNull,
+            format!("class `{id}`: `{}` cannot be unlinked, since its foreign key `{}` is NOT NULL", key.from, key.name),
+            "let its rows go with the record, or allow NULL in the column",
+            &place,
+        ),
+    }
+}
+
+fn files(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
+    for file in &dispose.files {
+        let Some(table) = catalog.table(&file.table) else {
+            continue;
+        };
+        match table.column(&file.column) {
+            None => fit.refuse(
+                Code::NoSuchColumn,
+                format!(
+                    "class `{}`: there is no column `{}` in table `{}` that could name files",
+                    class.id(),
+                    file.column,
+                    table.name
+                ),
+                near_column(&file.column, table),
+                &file.place,
+            ),
+            Some(column) if column.sort != Sort::Text => fit.refuse(
+                Code::WrongColumnType,
+                format!(
+                    "class `{}`: `{}.{}` is of type `{}`, not text, and cannot name files",
+                    class.id(),
+                    table.name,
+                    column.name,
+                    column.type_name
+                ),
+                "name a text column that holds a path",
+                &file.place,
+            ),
+            Some(_) => {}
+        }
+        if let Disposal::Anonymise(columns) = &dispose.disposal
+            && &file.table == class.table()
+            && !columns.iter().any(|c| {
+                c.column == file.column && matches!(c.strategy, Strategy::Null | Strategy::Redact)
+            })
+        {
+            fit.refuse(
+                Code::AnonymisationBreaks,
+                format!(
+                    "class `{}`: the file goes, but `{}` would go on naming it",
+                    class.id(),
+                    file.column
+                ),
+                format!(
+                    "add `{} = \"null\"` to the class's `anonymise`",
+                    file.column
+                ),
+                &file.place,
+            );
+        }
+    }
+}
+
+fn privileges(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
+    let mut needed: Vec<(&TableName, Vec<&'static str>)> = vec![(
+        class.table(),
+        match dispose.disposal {
+            Disposal::Flag => vec!["SELECT"],
+            Disposal::Anonymise(_) => vec!["SELECT", "UPDATE"],
+            Disposal::Delete => vec!["SELECT", "UPDATE", "DELETE"],
+        },
+    )];
+    for dependant in &dispose.dependants {
+        needed.push((
+            &dependant.table,
+            match dependant.fate {
+                Fate::Delete => vec!["SELECT", "UPDATE", "DELETE"],
+                Fate::Unlink => vec!["SELECT", "UPDATE"],
+            },
+        ));
+    }
+    for (name, wanted) in needed {
+        let Some(table) = catalog.table(name) else {
+            continue;
+        };
+        let have = table.privileges;
+        let missing: Vec<&str> = wanted
+            .into_iter()
+            .filter(|privilege| match *privilege {
+                "SELECT" => !have.select,
+                "UPDATE" => !have.update,
+                _ => !have.delete,
+            })
+            .collect();
+        if !missing.is_empty() {
+            fit.refuse(
+                Code::MissingPrivilege,
+                format!(
+                    "class `{}`: role `{}` may not {} on `{name}`",
+                    class.id(),
+                    catalog.role,
+                    missing.join(", ")
+                ),
+                format!(
+                    "GRANT {} ON {} TO {}",
+                    missing.join(", "),
+                    name.quoted(),
+                    catalog.role
+                ),
+                class.place("table"),
+            );
+        }
+    }
+}
+
+fn short(table: &TableName) -> String {
+    if table.schema().as_str() == "public" {
+        table.name().to_string()
+    } else {
+        table.to_string()
+    }
+}
+
+fn nearest(wanted: &TableName, catalog: &Catalog) -> Option<String> {
+    catalog
+        .tables
+        .keys()
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&name.to_string(), &wanted.to_string()),
+                name,
+            )
+        })
+        .filter(|(distance, _)| *distance <= 3)
+        .min()
+        .map(|(_, name)| short(name))
+}
+
+fn near_column(wanted: &Ident, table: &Table) -> String {
+    table
+        .columns
+        .iter()
+        .map(|column| {
+            (
+                strsim::damerau_levenshtein(column.name.as_str(), wanted.as_str()),
+                &column.name,
+            )
+        })
+        .filter(|(distance, _)| *distance <= 3)
+        .min()
+        .map_or_else(
+            || {
+                let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+                format!("the table has: {}", names.join(", "))
+            },
+            |(_, name)| format!("did you mean `{name}`?"),
+        )
+}

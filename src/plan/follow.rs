@@ -1,0 +1,596 @@
+//! The statements of a batch whose records have dependants or files: lock, judge what
+//! hangs on them, act on exactly those rows.
+
+use serde::Serialize;
+
+use super::judge::{Judge, all, any, columns};
+use super::key::{Key, among};
+use super::relations::{Inbound, Referred, Relations};
+use super::scan::assignments;
+use crate::catalog::{ForeignKey, Table};
+use crate::ident::{Ident, TableName};
+use crate::schedule::{Class, Disposal, Dispose};
+
+/// The statements of a batch that follows dependants or files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Follow {
+    /// Deletes or anonymises exactly the records of these keys (`text[]` a key column, then,
+    /// when anonymising, the two pads). Answers key, then whether the row shows it.
+    pub finish: String,
+    /// Counts those of these keys that do not show it any more at the end: a trigger that
+    /// ran after the statement undid it. Empty where the table has no triggers.
+    pub undone: String,
+    /// Whether `finish` anonymises.
+    pub anonymises: bool,
+    /// How many link columns `act` answers.
+    pub links: usize,
+    /// The file columns that `act` answers.
+    pub files: Vec<FileOf>,
+    /// Tables whose rows refer to the record or another dependant, top down.
+    pub inbound: Vec<Dependant>,
+    /// Tables whose rows stay and are unlinked.
+    pub unlinked: Vec<Dependant>,
+    /// Tables that the record refers to.
+    pub referred: Vec<Shared>,
+}
+
+/// A column that names files, and where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileOf {
+    /// The store's name.
+    pub store: String,
+    /// Answers which of the paths `$1` (`text[]`) other rows still name.
+    pub still_named: String,
+}
+
+/// A dependant table: how its rows are found, judged and dealt with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dependant {
+    /// The table.
+    pub table: TableName,
+    /// Its key.
+    pub key: Key,
+    /// By which of its foreign keys rows are found.
+    pub edges: Vec<Edge>,
+    /// Deletes exactly the rows of these keys, answering them; empty where rows are unlinked.
+    pub delete: String,
+    /// Counts those of these keys that are there again at the end; empty where the table
+    /// has no triggers.
+    pub undone: String,
+    /// How many link columns its `lock` statements answer.
+    pub links: usize,
+    /// The file columns that its `lock` statements answer.
+    pub files: Vec<FileOf>,
+}
+
+/// One foreign key from a dependant upwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edge {
+    /// Whose rows it refers to: 0 the record, `n` the `n`th of `inbound` (from 1).
+    pub parent: usize,
+    /// Which of the parent's links it refers to.
+    pub parent_links: Vec<usize>,
+    /// Locks and judges the rows that refer to the parents of these links (`text[]` a link).
+    /// Answers key, the referring values as text, the verdict, links, files.
+    pub lock: String,
+    /// Empties the key in exactly the rows of these keys, answering them; empty where rows are deleted.
+    pub unlink: String,
+    /// Counts those of these keys that refer to something again at the end; empty where
+    /// rows are deleted, or the table has no triggers.
+    pub undone: String,
+}
+
+/// A table that records refer to, whose rows go with the last that refers to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shared {
+    /// The table.
+    pub table: TableName,
+    /// Its key.
+    pub key: Key,
+    /// By which foreign keys, of the record and of what goes with it.
+    pub edges: Vec<SharedEdge>,
+    /// Deletes those of these keys that nothing refers to any more, answering them.
+    pub delete: String,
+    /// Counts those of these keys that nothing refers to and that are there all the same;
+    /// empty where the table has no triggers.
+    pub undone: String,
+    /// How many link columns the `lock` statements answer.
+    pub links: usize,
+    /// The file columns that they answer.
+    pub files: Vec<FileOf>,
+}
+
+/// One foreign key outwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SharedEdge {
+    /// Whose rows refer by it.
+    pub from: Referrer,
+    /// Which of their links do.
+    pub links: Vec<usize>,
+    /// Locks, in the key's order, and judges the rows referred to (`text[]` a link).
+    /// Answers key, the values referred to as text, the verdict, links, files.
+    pub lock: String,
+}
+
+/// Among the rows that are locked already, those that refer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Referrer {
+    /// The records.
+    Record,
+    /// Those of this place in `inbound`.
+    Dependant(usize),
+    /// Those of this place in `referred`.
+    Shared(usize),
+}
+
+/// What `lock` says of a dependant's row; its parents wait for anything but `Free`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go.
+    Free,
+    /// A hold protects it.
+    Held,
+    /// A class of its own protects it, or waits.
+    Protected,
+}
+
+impl Verdict {
+    /// From the number in a statement's answer; anything unknown protects.
+    #[must_use]
+    pub fn from_sql(number: i32) -> Self {
+        match number {
+            0 => Self::Free,
+            1 => Self::Held,
+            _ => Self::Protected,
+        }
+    }
+}
+
+/// Writes them for one class.
+pub(super) struct Planner<'a> {
+    pub judge: &'a Judge<'a>,
+    pub class: &'a Class,
+    pub dispose: &'a Dispose,
+    pub relations: &'a Relations,
+    pub table: &'a Table,
+    pub key: &'a Key,
+}
+
+impl Planner<'_> {
+    /// The statements, and the record's columns that relate it to its dependants.
+    pub fn follow(&self) -> (Follow, Vec<Ident>) {
+        let anonymises = matches!(self.dispose.disposal, Disposal::Anonymise(_));
+        // A link is a column whose value relates a row to its dependants.
+        let record_links = self.links(&self.table.name);
+        let inbound: Vec<Dependant> = self
+            .relations
+            .inbound
+            .iter()
+            .filter_map(|inbound| self.dependant(inbound, true))
+            .collect();
+        let unlinked = self
+            .relations
+            .unlinked
+            .iter()
+            .filter_map(|inbound| self.dependant(inbound, false))
+            .collect();
+        let shared = self
+            .referred()
+            .iter()
+            .filter_map(|referred| self.shared(referred))
+            .collect();
+        let width = self.key.columns.len();
+        let by_key = among(&self.key.typed(), "t", 1);
+        let finish = if anonymises {
+            format!(
+                "UPDATE {} AS t SET {} WHERE {by_key} RETURNING {}, ({})",
+                self.table.name.quoted(),
+                assignments(self.judge, self.dispose, self.table, (width + 1, width + 2)),
+                self.key.returned("t"),
+                self.judge.done(self.class, self.dispose, "t"),
+            )
+        } else {
+            format!(
+                "DELETE FROM {} AS t WHERE {by_key} RETURNING {}, TRUE",
+                self.table.name.quoted(),
+                self.key.returned("t")
+            )
+        };
+        let undone = if anonymises {
+            let done = self.judge.done(self.class, self.dispose, "t");
+            self.undone(self.table, &format!("{by_key} AND NOT ({done})"))
+        } else {
+            self.undone(self.table, &by_key)
+        };
+        let follow = Follow {
+            finish,
+            undone,
+            anonymises,
+            links: record_links.len(),
+            files: self.files(&self.table.name),
+            inbound,
+            unlinked,
+            referred: shared,
+        };
+        (follow, record_links)
+    }
+
+    /// What an anonymised record refers to stays, as it does itself.
+    fn referred(&self) -> &[Referred] {
+        if matches!(self.dispose.disposal, Disposal::Anonymise(_)) {
+            &[]
+        } else {
+            &self.relations.referred
+        }
+    }
+
+    fn links(&self, table: &TableName) -> Vec<Ident> {
+        let inward = self
+            .relations
+            .inbound
+            .iter()
+            .chain(&self.relations.unlinked)
+            .flat_map(|inbound| &inbound.edges)
+            .filter(|edge| &edge.to == table)
+            .map(|edge| &edge.to_columns);
+        let outward = self
+            .referred()
+            .iter()
+            .flat_map(|referred| &referred.edges)
+            .filter(|edge| &edge.from == table)
+            .map(|edge| &edge.from_columns);
+        let mut links: Vec<Ident> = Vec::new();
+        for column in inward.chain(outward).flatten() {
+            if !links.contains(column) {
+                links.push(column.clone());
+            }
+        }
+        links
+    }
+
+    fn files(&self, table: &TableName) -> Vec<FileOf> {
+        self.dispose
+            .files
+            .iter()
+            .filter(|file| &file.table == table)
+            .map(|file| FileOf {
+                store: file.store.clone(),
+                still_named: self.still_named(&file.store),
+            })
+            .collect()
+    }
+
+    /// Every column of the schedule that names files of a store: a file stays while any row
+    /// of any of them names it.
+    fn still_named(&self, store: &str) -> String {
+        let mut columns: Vec<(&TableName, &Ident)> = self
+            .judge
+            .schedule
+            .classes()
+            .iter()
+            .filter_map(Class::dispose)
+            .flat_map(|dispose| &dispose.files)
+            .filter(|file| file.store == store)
+            .map(|file| (&file.table, &file.column))
+            .filter(|(table, column)| {
+                self.judge
+                    .catalog
+                    .table(table)
+                    .is_some_and(|t| t.privileges.select && t.column(column).is_some())
+            })
+            .collect();
+        columns.sort();
+        columns.dedup();
+        columns
+            .iter()
+            .map(|(table, column)| {
+                format!(
+                    "SELECT t.{0}::text FROM {1} AS t WHERE t.{0} = ANY ($1::text[])",
+                    column.quoted(),
+                    table.quoted()
+                )
+            })
+            .collect::<Vec<_>>()
+            .join(" UNION ")
+    }
+
+    fn verdict(&self, table: &Table, unlinked: bool) -> String {
+        let mut cases = format!("CASE WHEN {} THEN 1", self.judge.held(table, "t"));
+        if !unlinked {
+            let gated = self.judge.gated(&table.name, "t");
+            if gated != "FALSE" {
+                cases.push_str(&format!(" WHEN {gated} THEN 2"));
+            }
+            if let Some(protected) = self.judge.protected(&table.name, "t") {
+                cases.push_str(&format!(" WHEN {protected} THEN 2"));
+            }
+        }
+        format!("{cases} ELSE 0 END")
+    }
+
+    /// The place of a table among those whose rows are already locked: 0 is the record.
+    fn place(&self, table: &TableName) -> usize {
+        self.relations
+            .inbound
+            .iter()
+            .position(|inbound| &inbound.table == table)
+            .map_or(0, |nth| nth + 1)
+    }
+
+    fn dependant(&self, inbound: &Inbound, deleted: bool) -> Option<Dependant> {
+        let table = self.judge.catalog.table(&inbound.table)?;
+        let key = Key::of(table);
+        // Of a row that stays only its link is asked, no way leads further.
+        let links = if deleted {
+            self.links(&inbound.table)
+        } else {
+            Vec::new()
+        };
+        let files = if deleted {
+            self.files(&inbound.table)
+        } else {
+            Vec::new()
+        };
+        let edges = inbound
+            .edges
+            .iter()
+            .map(|edge| {
+                let parent = self.place(&edge.to);
+                let above = self.links(&edge.to);
+                let parent_links = edge
+                    .to_columns
+                    .iter()
+                    .filter_map(|column| above.iter().position(|link| link == column))
+                    .collect();
+                Edge {
+                    parent,
+                    parent_links,
+                    lock: self.lock(table, &key, edge, &links, deleted),
+                    unlink: if deleted {
+                        String::new()
+                    } else {
+                        unlink(table, &key, edge)
+                    },
+                    undone: if deleted {
+                        String::new()
+                    } else {
+                        let emptied: Vec<String> = emptied(table, edge)
+                            .map(|name| format!("t.{} IS NOT NULL", name.quoted()))
+                            .collect();
+                        let by_key = among(&key.typed(), "t", 1);
+                        self.undone(table, &format!("{by_key} AND ({})", any(emptied)))
+                    },
+                }
+            })
+            .collect();
+        let delete = if deleted {
+            format!(
+                "DELETE FROM {} AS t WHERE {} RETURNING {}",
+                table.name.quoted(),
+                among(&key.typed(), "t", 1),
+                key.returned("t")
+            )
+        } else {
+            String::new()
+        };
+        let undone = if deleted {
+            self.undone(table, &among(&key.typed(), "t", 1))
+        } else {
+            String::new()
+        };
+        Some(Dependant {
+            table: inbound.table.clone(),
+            key,
+            edges,
+            delete,
+            undone,
+            links: links.len(),
+            files,
+        })
+    }
+
+    /// Counts the rows that a trigger brought back after the statement which removed them:
+    /// what a statement answers is fixed before such triggers run. Empty where no table of
+    /// the batch has a trigger.
+    fn undone(&self, table: &Table, condition: &str) -> String {
+        let inbound = self
+            .relations
+            .inbound
+            .iter()
+            .chain(&self.relations.unlinked);
+        let tables = inbound
+            .map(|inbound| &inbound.table)
+            .chain(
+                self.relations
+                    .referred
+                    .iter()
+                    .map(|referred| &referred.table),
+            )
+            .chain([&self.table.name]);
+        let has_triggers = |name| {
+            self.judge
+                .catalog
+                .table(name)
+                .is_some_and(|table| !table.triggers.is_empty())
+        };
+        if tables.into_iter().any(has_triggers) {
+            format!(
+                "SELECT count(*) FROM {} AS t WHERE {condition}",
+                table.name.quoted()
+            )
+        } else {
+            String::new()
+        }
+    }
+
+    fn lock(
+        &self,
+        table: &Table,
+        key: &Key,
+        edge: &ForeignKey,
+        links: &[Ident],
+        deleted: bool,
+    ) -> String {
+        let typed: Vec<(&Ident, &str)> = edge
+            .from_columns
+            .iter()
+            .map(|name| {
+                (
+                    name,
+                    table.column(name).map_or("text", |c| c.type_name.as_str()),
+                )
+            })
+            .collect();
+        let mut answer = key.returned("t");
+        for column in &edge.from_columns {
+            answer.push_str(&format!(", t.{}::text", column.quoted()));
+        }
+        answer.push_str(&format!(", {}", self.verdict(table, !deleted)));
+        for link in links {
+            answer.push_str(&format!(", t.{}::text", link.quoted()));
+        }
+        if deleted {
+            for file in self
+                .dispose
+                .files
+                .iter()
+                .filter(|file| file.table == table.name)
+            {
+                answer.push_str(&format!(", t.{}::text", file.column.quoted()));
+            }
+        }
+        format!(
+            "SELECT {answer} FROM {} AS t WHERE {} ORDER BY {} FOR UPDATE OF t",
+            table.name.quoted(),
+            among(&typed, "t", 1),
+            columns(&table.key, "t")
+        )
+    }
+
+    fn referrer(&self, table: &TableName) -> Referrer {
+        let inbound = self
+            .relations
+            .inbound
+            .iter()
+            .position(|inbound| &inbound.table == table);
+        let shared = self
+            .relations
+            .referred
+            .iter()
+            .position(|referred| &referred.table == table);
+        match (inbound, shared) {
+            (Some(nth), _) => Referrer::Dependant(nth),
+            (None, Some(nth)) => Referrer::Shared(nth),
+            (None, None) => Referrer::Record,
+        }
+    }
+
+    fn shared(&self, referred: &Referred) -> Option<Shared> {
+        let table = self.judge.catalog.table(&referred.table)?;
+        let key = Key::of(table);
+        let links = self.links(&referred.table);
+        let files = self.files(&referred.table);
+        let edges = referred
+            .edges
+            .iter()
+            .map(|edge| {
+                let typed: Vec<(&Ident, &str)> = edge
+                    .to_columns
+                    .iter()
+                    .map(|name| {
+                        (
+                            name,
+                            table.column(name).map_or("text", |c| c.type_name.as_str()),
+                        )
+                    })
+                    .collect();
+                let mut answer = key.returned("t");
+                for column in &edge.to_columns {
+                    answer.push_str(&format!(", t.{}::text", column.quoted()));
+                }
+                answer.push_str(&format!(", {}", self.verdict(table, false)));
+                for link in &links {
+                    answer.push_str(&format!(", t.{}::text", link.quoted()));
+                }
+                for file in self
+                    .dispose
+                    .files
+                    .iter()
+                    .filter(|file| file.table == table.name)
+                {
+                    answer.push_str(&format!(", t.{}::text", file.column.quoted()));
+                }
+                let theirs = self.links(&edge.from);
+                SharedEdge {
+                    from: self.referrer(&edge.from),
+                    links: edge
+                        .from_columns
+                        .iter()
+                        .filter_map(|column| theirs.iter().position(|link| link == column))
+                        .collect(),
+                    lock: format!(
+                        "SELECT {answer} FROM {} AS t WHERE {} ORDER BY {} FOR UPDATE OF t",
+                        table.name.quoted(),
+                        among(&typed, "t", 1),
+                        columns(&table.key, "t")
+                    ),
+                }
+            })
+            .collect();
+        let unreferred: Vec<String> = referred
+            .all_inbound
+            .iter()
+            .map(|edge| {
+                let on: Vec<String> = edge
+                    .from_columns
+                    .iter()
+                    .zip(&edge.to_columns)
+                    .map(|(from, to)| format!("r.{} = t.{}", from.quoted(), to.quoted()))
+                    .collect();
+                format!(
+                    "NOT EXISTS (SELECT 1 FROM {} r WHERE {})",
+                    edge.from.quoted(),
+                    on.join(" AND ")
+                )
+            })
+            .collect();
+        let delete = format!(
+            "DELETE FROM {} AS t WHERE {} AND {} RETURNING {}",
+            table.name.quoted(),
+            among(&key.typed(), "t", 1),
+            all(unreferred.clone()),
+            key.returned("t")
+        );
+        let by_key = among(&key.typed(), "t", 1);
+        let undone = self.undone(table, &format!("{by_key} AND {}", all(unreferred)));
+        Some(Shared {
+            table: referred.table.clone(),
+            key,
+            edges,
+            delete,
+            undone,
+            links: links.len(),
+            files,
+        })
+    }
+}
+
+/// Only what may be NULL is emptied: one NULL is enough for the key to refer to nothing.
+fn unlink(table: &Table, key: &Key, edge: &ForeignKey) -> String {
+    let empty: Vec<String> = emptied(table, edge)
+        .map(|name| format!("{} = NULL", name.quoted()))
+        .collect();
+    format!(
+        "UPDATE {} AS t SET {} WHERE {} RETURNING {}",
+        table.name.quoted(),
+        empty.join(", "),
+        among(&key.typed(), "t", 1),
+        key.returned("t")
+    )
+}
+
+/// The columns of a foreign key that may be NULL.
+fn emptied<'a>(table: &'a Table, edge: &'a ForeignKey) -> impl Iterator<Item = &'a Ident> {
+    let may_be_null = |name: &&Ident| table.column(name).is_some_and(|column| !column.not_null);
+    edge.from_columns.iter().filter(may_be_null)
+}

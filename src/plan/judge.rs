@@ -1,0 +1,454 @@
+//! `rules.md` as SQL: which class decides about a row, and what protects it.
+//!
+//! Every fragment is a boolean or date expression over one row of a table, under an alias,
+//! that is never NULL where it decides (`IS TRUE`, `IS NOT FALSE`, guarded comparisons).
+//! The counts of a plan, the statement that changes the rows, and `explain` are put
+//! together from the same fragments, so that they cannot disagree about what is due.
+//!
+//! Three-valued logic is on the side of keeping: to dispose, a claim must be TRUE
+//! ([`Judge::claims`]); to protect, it need only not be FALSE ([`Judge::may_claim`]).
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use super::anonymise::is_anonymised;
+use crate::catalog::{Catalog, Sort, Table};
+use crate::decisions::Decisions;
+use crate::ident::{ClassId, Ident, TableName, literal};
+use crate::schedule::{Class, Disposal, Dispose, Gate, Limit, Rule, Schedule};
+
+/// How a class that cannot act still stands before its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mute {
+    /// Refused or paused; its condition can be asked.
+    Claims,
+    /// Refused, and its condition cannot be asked: it might claim the whole table.
+    Everything,
+}
+
+/// Writes the fragments for one schedule on one database on one day.
+#[derive(Clone, Copy)]
+pub(super) struct Judge<'a> {
+    pub schedule: &'a Schedule,
+    pub catalog: &'a Catalog,
+    pub decisions: &'a Decisions,
+    pub today: NaiveDate,
+    /// Classes that are refused or paused.
+    pub mute: &'a BTreeMap<ClassId, Mute>,
+}
+
+/// How a class takes part in judging the rows of its table.
+enum Part<'a> {
+    Retain,
+    Mute,
+    Minimum(&'a Dispose),
+    Maximum(&'a Dispose),
+}
+
+impl<'a> Judge<'a> {
+    /// The schedule's zone.
+    pub fn zone(&self) -> Tz {
+        self.schedule.time_zone()
+    }
+
+    /// The classes that take part in judging a table's rows: those that name it, and those
+    /// that are refused because they name its rows by another relation (a partition, a
+    /// view, a table that inherits), which may claim any of them.
+    fn on(&self, table: &TableName) -> impl Iterator<Item = &'a Class> {
+        let table = table.clone();
+        let (catalog, mute) = (self.catalog, self.mute);
+        self.schedule.classes().iter().filter(move |class| {
+            let named = class.table();
+            *named == table
+                || mute.get(class.id()) == Some(&Mute::Everything)
+                    && (catalog.shows(named, &table) || catalog.shows(&table, named))
+        })
+    }
+
+    fn part(&self, class: &'a Class) -> Part<'a> {
+        if self.mute.contains_key(class.id()) && class.dispose().is_some() {
+            return Part::Mute;
+        }
+        match class.rule() {
+            Rule::Retain { .. } => Part::Retain,
+            Rule::Dispose(dispose) => match dispose.limit {
+                Limit::Minimum => Part::Minimum(dispose),
+                Limit::Maximum => Part::Maximum(dispose),
+            },
+        }
+    }
+
+    /// The class's condition is TRUE.
+    pub fn claims(&self, class: &Class, a: &str) -> String {
+        if self.mute.get(class.id()) == Some(&Mute::Everything) {
+            return "FALSE".to_owned();
+        }
+        class
+            .claim()
+            .map_or_else(|| "TRUE".to_owned(), |c| format!("({}) IS TRUE", c.sql(a)))
+    }
+
+    /// The class's condition is not FALSE, or cannot be asked.
+    pub fn might_claim(&self, class: &Class, a: &str) -> String {
+        self.may_claim(class, a)
+    }
+
+    fn may_claim(&self, class: &Class, a: &str) -> String {
+        if self.mute.get(class.id()) == Some(&Mute::Everything) {
+            return "TRUE".to_owned();
+        }
+        class.claim().map_or_else(
+            || "TRUE".to_owned(),
+            |c| format!("({}) IS NOT FALSE", c.sql(a)),
+        )
+    }
+
+    /// The row already shows what the class would do to it.
+    pub fn done(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let Some(table) = self.catalog.table(class.table()) else {
+            return "FALSE".to_owned();
+        };
+        match &dispose.disposal {
+            Disposal::Delete => "FALSE".to_owned(),
+            Disposal::Flag if !self.decisions.recorded() => "FALSE".to_owned(),
+            Disposal::Flag => format!(
+                "EXISTS (SELECT 1 FROM retentiond.flag f WHERE f.class_id = {} AND f.key = {} \
+                 AND f.class_digest = '\\x{}' AND f.trigger_on::text = {})",
+                literal(class.id().as_str()),
+                key_array(table, a),
+                hex::encode(class.digest()),
+                self.trigger_text(class, dispose, a),
+            ),
+            Disposal::Anonymise(columns) => all(columns
+                .iter()
+                .map(|c| {
+                    let sort = table.column(&c.column).map_or(Sort::Other, |c| c.sort);
+                    let bare = format!("{a}.{}", c.column.quoted());
+                    is_anonymised(c.strategy, &bare, sort, &c.path, self.zone())
+                })
+                .collect()),
+        }
+    }
+
+    /// An open hold protects the row itself.
+    pub fn held(&self, table: &Table, a: &str) -> String {
+        if !self.decisions.recorded() {
+            return "FALSE".to_owned();
+        }
+        // Not correlated, so that PostgreSQL hashes it once a statement; with no hold
+        // it does not even look at the row.
+        format!(
+            "(({}) IN (SELECT h.key FROM retentiond.hold h WHERE {})) IS TRUE",
+            key_array(table, a),
+            self.open_holds(&table.name)
+        )
+    }
+
+    pub fn open_holds(&self, table: &TableName) -> String {
+        format!(
+            "h.table_name = {} AND h.released_at IS NULL AND (h.until_on IS NULL OR h.until_on >= DATE '{}')",
+            literal(&table.to_string()),
+            self.today
+        )
+    }
+
+    /// Its own classes do not let a dependant's row go; `None` where no class is on the table.
+    pub fn protected(&self, table: &TableName, a: &str) -> Option<String> {
+        let classes: Vec<&Class> = self.on(table).collect();
+        if classes.is_empty() {
+            return None;
+        }
+        let unclaimed = all(classes
+            .iter()
+            .map(|c| format!("NOT ({})", self.may_claim(c, a)))
+            .collect());
+        let released = any(classes
+            .iter()
+            .filter_map(|class| {
+                let dispose = match self.part(class) {
+                    Part::Minimum(dispose) | Part::Maximum(dispose) => dispose,
+                    Part::Retain | Part::Mute => return None,
+                };
+                Some(all(vec![
+                    self.claims(class, a),
+                    self.past(class, dispose, a),
+                    self.let_go(class, a),
+                    self.governs(class, a),
+                ]))
+            })
+            .collect());
+        Some(format!("NOT ({})", any(vec![unclaimed, released])))
+    }
+
+    /// Rules 1, 2 and 4 for a row that `class` claims and for which it is past: no other
+    /// class on the table protects it.
+    pub fn let_go(&self, class: &Class, a: &str) -> String {
+        let mut conditions = Vec::new();
+        let own_is_maximum = matches!(self.part(class), Part::Maximum(_));
+        let (mut no_maximum, mut past_maximum) = (Vec::new(), Vec::new());
+        for other in self.on(class.table()) {
+            if other.id() == class.id() {
+                continue;
+            }
+            let may = self.may_claim(other, a);
+            match self.part(other) {
+                Part::Retain | Part::Mute => conditions.push(format!("NOT ({may})")),
+                Part::Minimum(dispose) => {
+                    conditions.push(format!(
+                        "NOT ({may} AND NOT ({}))",
+                        self.past(other, dispose, a)
+                    ));
+                }
+                Part::Maximum(dispose) => {
+                    no_maximum.push(format!("NOT ({may})"));
+                    past_maximum.push(format!("({may} AND {})", self.past(other, dispose, a)));
+                }
+            }
+        }
+        if !own_is_maximum && !no_maximum.is_empty() {
+            past_maximum.push(format!("({})", all(no_maximum)));
+            conditions.push(format!("({})", past_maximum.join(" OR ")));
+        }
+        all(conditions)
+    }
+
+    /// Rule 3: among the minimums and the earliest maximum, this class has the latest
+    /// last day, or the mildest disposal of those that have it. Holds only for rows that
+    /// [`Judge::let_go`] lets go.
+    pub fn governs(&self, class: &Class, a: &str) -> String {
+        let (own, own_is_maximum) = match self.part(class) {
+            Part::Minimum(dispose) => (dispose, false),
+            Part::Maximum(dispose) => (dispose, true),
+            Part::Retain | Part::Mute => return "FALSE".to_owned(),
+        };
+        let mut conditions = Vec::new();
+        if own_is_maximum {
+            conditions.push(negated(&self.yields(class, own, a)));
+        }
+        for other in self.on(class.table()) {
+            if other.id() == class.id() {
+                continue;
+            }
+            match self.part(other) {
+                Part::Minimum(dispose) => {
+                    let later = self.later((other, dispose), (class, own), a);
+                    conditions.push(format!("NOT ({} AND {later})", self.may_claim(other, a)));
+                }
+                Part::Maximum(dispose) if own_is_maximum => {
+                    let earlier = self.earlier((other, dispose), (class, own), a);
+                    conditions.push(format!(
+                        "NOT ({} AND {earlier})",
+                        self.contends(other, dispose, a)
+                    ));
+                }
+                Part::Maximum(dispose) => {
+                    let later = self.later((other, dispose), (class, own), a);
+                    let mut first = vec![self.contends(other, dispose, a)];
+                    for third in self.on(class.table()) {
+                        if let Part::Maximum(third_dispose) = self.part(third)
+                            && third.id() != other.id()
+                        {
+                            first.push(format!(
+                                "NOT ({} AND {})",
+                                self.contends(third, third_dispose, a),
+                                self.earlier((third, third_dispose), (other, dispose), a)
+                            ));
+                        }
+                    }
+                    first.push(later);
+                    conditions.push(format!("NOT ({})", first.join(" AND ")));
+                }
+                Part::Retain | Part::Mute => {}
+            }
+        }
+        all(conditions)
+    }
+
+    /// A maximum takes part unless it has yielded.
+    fn contends(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let may = self.may_claim(class, a);
+        match &self.yields(class, dispose, a)[..] {
+            "FALSE" => may,
+            yields => format!("({may} AND NOT ({yields}))"),
+        }
+    }
+
+    /// A maximum whose disposal the row already shows yields to the next one: to any that
+    /// is not done, or that is done as well and later. The last of them has none to yield
+    /// to and stands, so that a shorter minimum is never a second step.
+    fn yields(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let done = self.done(class, dispose, a);
+        let next = self
+            .on(class.table())
+            .filter(|other| other.id() != class.id())
+            .filter_map(|other| match self.part(other) {
+                Part::Maximum(rule) => Some((other, rule)),
+                Part::Minimum(_) | Part::Retain | Part::Mute => None,
+            })
+            .map(|(other, rule)| {
+                let open = negated(&self.done(other, rule, a));
+                let dated = format!("({}) IS NOT NULL", self.last_day(other, rule, a));
+                let next = any(vec![
+                    all(vec![dated, open]),
+                    self.later((other, rule), (class, dispose), a),
+                ]);
+                all(vec![self.may_claim(other, a), next])
+            })
+            .collect();
+        all(vec![done, any(next)])
+    }
+
+    /// `left` has a later last day than `right`, or is preferred on a tie.
+    fn later(&self, left: (&Class, &Dispose), right: (&Class, &Dispose), a: &str) -> String {
+        let (l, r) = (
+            self.last_day(left.0, left.1, a),
+            self.last_day(right.0, right.1, a),
+        );
+        let op = if preferred(left, right) { ">=" } else { ">" };
+        format!("(({l}) {op} ({r})) IS TRUE")
+    }
+
+    /// `left` has an earlier last day than `right`, or is preferred on a tie.
+    fn earlier(&self, left: (&Class, &Dispose), right: (&Class, &Dispose), a: &str) -> String {
+        let (l, r) = (
+            self.last_day(left.0, left.1, a),
+            self.last_day(right.0, right.1, a),
+        );
+        let op = if preferred(left, right) { "<=" } else { "<" };
+        format!("(({l}) {op} ({r})) IS TRUE")
+    }
+
+    /// A maximum is past for the row while a minimum is not, or while a class retains it.
+    pub fn conflict(&self, table: &TableName, a: &str) -> String {
+        let (mut maximums, mut keepers) = (Vec::new(), Vec::new());
+        for class in self.on(table) {
+            let may = self.may_claim(class, a);
+            match self.part(class) {
+                Part::Retain => keepers.push(may),
+                Part::Minimum(dispose) => {
+                    keepers.push(format!(
+                        "({may} AND NOT ({}))",
+                        self.past(class, dispose, a)
+                    ));
+                }
+                // One that is done already asks for nothing that a keeper refuses.
+                Part::Maximum(dispose) => maximums.push(all(vec![
+                    may,
+                    negated(&self.done(class, dispose, a)),
+                    self.past(class, dispose, a),
+                ])),
+                Part::Mute => {}
+            }
+        }
+        if maximums.is_empty() || keepers.is_empty() {
+            return "FALSE".to_owned();
+        }
+        format!("({}) AND ({})", any(maximums), any(keepers))
+    }
+
+    /// A closed gate of any class that may claim the row.
+    pub fn gated(&self, table: &TableName, a: &str) -> String {
+        any(self
+            .on(table)
+            .filter(|class| self.gate_closed(class))
+            .map(|class| self.may_claim(class, a))
+            .collect())
+    }
+
+    /// Whether everything of the class waits for a person. (Approvals of single records
+    /// come with the decisions.)
+    pub fn gate_closed(&self, class: &Class) -> bool {
+        class.dispose().is_some_and(|dispose| match dispose.gate {
+            Gate::None => false,
+            Gate::Review => true,
+            Gate::Instruction => !self.decisions.instructed(class.id()),
+        })
+    }
+
+    /// The row failed by itself before.
+    pub fn quarantined(&self, class: &Class, table: &Table, a: &str) -> String {
+        if !self.decisions.recorded() {
+            return "FALSE".to_owned();
+        }
+        format!(
+            "(({}) IN (SELECT q.key FROM retentiond.quarantine q WHERE q.class_id = {})) IS TRUE",
+            key_array(table, a),
+            literal(class.id().as_str())
+        )
+    }
+}
+
+/// On a tie of last days the mildest disposal comes first, then the ids' order: the order of
+/// the file must not matter, since the schedule's digest does not cover it.
+fn preferred(left: (&Class, &Dispose), right: (&Class, &Dispose)) -> bool {
+    (left.1.disposal.severity(), left.0.id()) < (right.1.disposal.severity(), right.0.id())
+}
+
+/// Not it.
+pub(super) fn negated(condition: &str) -> String {
+    match condition {
+        "FALSE" => "TRUE".to_owned(),
+        "TRUE" => "FALSE".to_owned(),
+        other => format!("NOT ({other})"),
+    }
+}
+
+/// All of them; TRUE when there is none.
+pub(super) fn all(conditions: Vec<String>) -> String {
+    let conditions: Vec<String> = conditions.into_iter().filter(|c| c != "TRUE").collect();
+    if conditions.iter().any(|c| c == "FALSE") {
+        return "FALSE".to_owned();
+    }
+    match conditions.len() {
+        0 => "TRUE".to_owned(),
+        _ => conditions
+            .iter()
+            .map(|c| format!("({c})"))
+            .collect::<Vec<_>>()
+            .join(" AND "),
+    }
+}
+
+/// Any of them; FALSE when there is none.
+pub(super) fn any(conditions: Vec<String>) -> String {
+    let conditions: Vec<String> = conditions.into_iter().filter(|c| c != "FALSE").collect();
+    if conditions.iter().any(|c| c == "TRUE") {
+        return "TRUE".to_owned();
+    }
+    match conditions.len() {
+        0 => "FALSE".to_owned(),
+        _ => conditions
+            .iter()
+            .map(|c| format!("({c})"))
+            .collect::<Vec<_>>()
+            .join(" OR "),
+    }
+}
+
+/// A record's key as our own tables write it: the primary key's columns as text.
+pub(super) fn key_array(table: &Table, a: &str) -> String {
+    let columns: Vec<String> = table
+        .key
+        .iter()
+        .map(|column| format!("{a}.{}::text", column.quoted()))
+        .collect();
+    format!("ARRAY[{}]", columns.join(", "))
+}
+
+pub(super) fn columns(names: &[Ident], a: &str) -> String {
+    names
+        .iter()
+        .map(|name| format!("{a}.{}", name.quoted()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+pub(super) fn equal(left: &[Ident], l: &str, right: &[Ident], r: &str) -> String {
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| format!("{l}.{} = {r}.{}", left.quoted(), right.quoted()))
+        .collect::<Vec<_>>()
+        .join(" AND ")
+}

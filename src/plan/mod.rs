@@ -1,0 +1,403 @@
+//! The plan: what will be asked and done today, as an immutable value with no choices left
+//! for whoever executes it.
+//!
+//! [`draft`] is pure. It takes the schedule, the database's catalogue, the decisions about
+//! classes and the instant, and fixes cutoffs once for the whole pass. Every byte of SQL
+//! that reads or changes an organisation's table is written here; single records' holds,
+//! flags and quarantine are joined by that SQL, so that the statement which changes a row
+//! judges everything again. A class that does not fit the database stands in the plan with
+//! its refusals, and protects what it might claim.
+
+mod anonymise;
+mod counting;
+mod fit;
+mod follow;
+mod hanging;
+mod judge;
+mod key;
+mod parents;
+mod question;
+mod relations;
+mod scan;
+mod work;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::catalog::Catalog;
+use crate::decisions::{Decisions, Epoch};
+use crate::ident::{ClassId, TableName};
+use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
+
+pub use follow::{Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
+pub use key::{Key, KeyColumn};
+pub use parents::ParentQuestion;
+pub use scan::{Bounded, DayAs, Direct, Scan};
+pub use work::{Route, Work};
+
+/// What one pass would do on one day.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    on: NaiveDate,
+    now: DateTime<Utc>,
+    time_zone: chrono_tz::Tz,
+    epoch: Epoch,
+    schedule_digest: [u8; 32],
+    file_digest: [u8; 32],
+    digest: [u8; 32],
+    classes: Vec<ClassPlan>,
+    order: Vec<usize>,
+}
+
+impl Plan {
+    /// The day, in the schedule's zone.
+    #[must_use]
+    pub fn on(&self) -> NaiveDate {
+        self.on
+    }
+
+    /// The instant that it was drawn for.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The schedule's zone.
+    #[must_use]
+    pub fn time_zone(&self) -> chrono_tz::Tz {
+        self.time_zone
+    }
+
+    /// The decisions that it was drawn with. At another epoch no batch of it may run.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The schedule's semantic digest.
+    #[must_use]
+    pub fn schedule_digest(&self) -> &[u8; 32] {
+        &self.schedule_digest
+    }
+
+    /// The SHA-256 of the schedule's file.
+    #[must_use]
+    pub fn file_digest(&self) -> &[u8; 32] {
+        &self.file_digest
+    }
+
+    /// SHA-256 over the schedule's meaning, the day, the cutoffs and all SQL; not over the
+    /// instant, counts or the epoch.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// The classes in the schedule's order.
+    #[must_use]
+    pub fn classes(&self) -> &[ClassPlan] {
+        &self.classes
+    }
+
+    /// A class by its id.
+    #[must_use]
+    pub fn class(&self, id: &ClassId) -> Option<&ClassPlan> {
+        self.classes.iter().find(|class| &class.id == id)
+    }
+
+    /// The classes in the order of enforcement: whoever refers before whoever is referred to.
+    pub fn in_order(&self) -> impl Iterator<Item = &ClassPlan> {
+        self.order.iter().filter_map(|nth| self.classes.get(*nth))
+    }
+}
+
+/// What is planned for one class.
+#[derive(Debug, Clone)]
+pub struct ClassPlan {
+    /// The class.
+    pub id: ClassId,
+    /// What people call it.
+    pub title: String,
+    /// Its table.
+    pub table: TableName,
+    /// `flag`, `anonymise`, `delete` or `retain`.
+    pub disposal: &'static str,
+    /// Whether its period is a maximum.
+    pub is_maximum: bool,
+    /// Whether, and why not, it acts.
+    pub standing: Standing,
+    /// A record is past when its trigger's day is before this; none for `retain` and refusals.
+    pub cutoff: Option<NaiveDate>,
+    /// The class's semantic digest.
+    pub digest: [u8; 32],
+    /// Why it is refused; empty otherwise.
+    pub refusals: Vec<Diagnostic>,
+    /// Advice that does not keep it from acting.
+    pub warnings: Vec<Diagnostic>,
+    /// The statements that ask; none where refused.
+    pub questions: Option<Questions>,
+    /// The statements that act; only where it is ready.
+    pub work: Option<Work>,
+    /// The class itself, for periods and last days.
+    pub rule: Rule,
+    /// Everything that bears on whether a remembered position still holds.
+    pub basis: [u8; 32],
+}
+
+/// Whether a class acts, and why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It acts on what is due.
+    Ready,
+    /// It waits for a person: at its gate, or paused.
+    Waiting,
+    /// It does not fit the database.
+    Refused,
+    /// It keeps its records.
+    Retained,
+}
+
+/// The statements that ask about a class's records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Questions {
+    /// Twelve numbers: claimed, due, held, conflict, waiting, retained by another,
+    /// quarantined, overdue, done, without, implausible, future trigger. A class that
+    /// retains answers the first alone.
+    pub count: String,
+    /// By dependant table, how many of its rows go with the due records.
+    pub dependants: Vec<(String, String)>,
+    /// The last day of the oldest overdue record.
+    pub oldest: Option<String>,
+    /// Two numbers, past records in conflict and past records that wait for a person;
+    /// none where there can be neither.
+    pub waits: Option<String>,
+    /// What is to be said of the record with key `$1…`.
+    pub explain: String,
+    /// How a dependant's row leads to its record.
+    pub parents: Vec<ParentQuestion>,
+    /// How records are named.
+    pub key: Key,
+}
+
+/// Draws the plan of one day.
+#[must_use]
+pub fn draft(
+    schedule: &Schedule,
+    catalog: &Catalog,
+    decisions: &Decisions,
+    now: DateTime<Utc>,
+) -> Plan {
+    let on = now.with_timezone(&schedule.time_zone()).date_naive();
+    let fits: Vec<fit::Fit> = schedule
+        .classes()
+        .iter()
+        .map(|class| fit::fit(class, catalog))
+        .collect();
+    let mute: BTreeMap<ClassId, judge::Mute> = schedule
+        .classes()
+        .iter()
+        .zip(&fits)
+        .filter_map(|(class, fit)| {
+            if fit.refusals.is_empty() {
+                decisions
+                    .paused(class.id())
+                    .then(|| (class.id().clone(), judge::Mute::Claims))
+            } else {
+                Some((class.id().clone(), fit.mute()))
+            }
+        })
+        .collect();
+    let basis = basis(schedule, catalog, &mute);
+    let classes: Vec<ClassPlan> = schedule
+        .classes()
+        .iter()
+        .zip(fits)
+        .map(|(class, fit)| {
+            // A class asks about its own records as if it were not paused.
+            let mut mute = mute.clone();
+            if fit.refusals.is_empty() {
+                mute.remove(class.id());
+            }
+            let judge = judge::Judge {
+                schedule,
+                catalog,
+                decisions,
+                today: on,
+                mute: &mute,
+            };
+            class_plan(&judge, class, fit, basis)
+        })
+        .collect();
+    let order = order(&classes, catalog);
+    let mut plan = Plan {
+        on,
+        now,
+        time_zone: schedule.time_zone(),
+        epoch: decisions.epoch(),
+        schedule_digest: *schedule.digest(),
+        file_digest: *schedule.file_digest(),
+        digest: [0; 32],
+        classes,
+        order,
+    };
+    plan.digest = digest(&plan);
+    plan
+}
+
+fn class_plan(
+    judge: &judge::Judge<'_>,
+    class: &Class,
+    fit: fit::Fit,
+    basis: [u8; 32],
+) -> ClassPlan {
+    let table = judge.catalog.table(class.table());
+    let refused = !fit.refusals.is_empty();
+    let standing = if refused {
+        Standing::Refused
+    } else if class.dispose().is_none() {
+        Standing::Retained
+    } else if judge.gate_closed(class) || judge.decisions.paused(class.id()) {
+        Standing::Waiting
+    } else {
+        Standing::Ready
+    };
+    let (mut questions, mut work) = (None, None);
+    if let (Some(table), false) = (table, refused) {
+        let key = Key::of(table);
+        let explain = question::explain(judge, class, &fit.relations, table, &key);
+        let parents = parents::parents(judge, &fit.relations, table);
+        questions = Some(match class.dispose() {
+            Some(dispose) => Questions {
+                count: question::count(judge, class, dispose, &fit.relations, table),
+                dependants: question::count_dependants(
+                    judge,
+                    class,
+                    dispose,
+                    &fit.relations,
+                    table,
+                    matches!(dispose.disposal, Disposal::Delete),
+                ),
+                oldest: Some(question::oldest(
+                    judge,
+                    class,
+                    dispose,
+                    &fit.relations,
+                    table,
+                )),
+                waits: question::waits(judge, class, dispose, &fit.relations, table),
+                explain,
+                parents,
+                key,
+            },
+            None => Questions {
+                count: format!(
+                    "SELECT count(*) FROM {} AS t WHERE {}",
+                    table.name.quoted(),
+                    judge.claims(class, "t")
+                ),
+                dependants: Vec::new(),
+                oldest: None,
+                waits: None,
+                explain,
+                parents,
+                key,
+            },
+        });
+        if let (Standing::Ready, Some(dispose)) = (standing, class.dispose()) {
+            work = Some(work::write(judge, class, dispose, &fit.relations, table));
+        }
+    }
+    ClassPlan {
+        id: class.id().clone(),
+        title: class.title().to_owned(),
+        table: class.table().clone(),
+        disposal: class
+            .dispose()
+            .map_or("retain", |dispose| dispose.disposal.name()),
+        is_maximum: class
+            .dispose()
+            .is_some_and(|dispose| dispose.limit == Limit::Maximum),
+        standing,
+        cutoff: if refused {
+            None
+        } else {
+            class
+                .dispose()
+                .and_then(|d| d.cutoff(judge.today))
+                .map(|c| c.date())
+        },
+        digest: *class.digest(),
+        refusals: fit.refusals,
+        warnings: fit.warnings,
+        questions,
+        work,
+        rule: class.rule().clone(),
+        basis,
+    }
+}
+
+/// What a remembered position rests on besides the decision epoch: the schedule's meaning,
+/// the tables as they are, and who is refused. Another basis starts again from the beginning.
+fn basis(
+    schedule: &Schedule,
+    catalog: &Catalog,
+    mute: &BTreeMap<ClassId, judge::Mute>,
+) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"retentiond/basis/v1\0");
+    hash.update(schedule.digest());
+    for class in schedule.classes() {
+        if let Some(table) = catalog.table(class.table()) {
+            for column in &table.columns {
+                hash.update(column.name.as_str());
+                hash.update([0]);
+                hash.update(&column.type_name);
+                hash.update([0]);
+            }
+        }
+        hash.update([u8::from(mute.contains_key(class.id()))]);
+    }
+    hash.finalize().into()
+}
+
+/// Whoever refers goes before whoever is referred to; otherwise the ids' order, since the
+/// schedule's digest does not cover the order of the file.
+fn order(classes: &[ClassPlan], catalog: &Catalog) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..classes.len()).collect();
+    left.sort_by_key(|nth| &classes[*nth].id);
+    let mut placed: Vec<usize> = Vec::new();
+    while !left.is_empty() {
+        let refers = |from: usize, to: usize| {
+            let (from, to) = (&classes[from].table, &classes[to].table);
+            from != to && catalog.inbound(to).any(|key| &key.from == from)
+        };
+        let free = |nth: &usize| !left.iter().any(|other| refers(*other, *nth));
+        let next = left.iter().position(free).unwrap_or(0);
+        placed.push(left.remove(next));
+    }
+    placed
+}
+
+fn digest(plan: &Plan) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"retentiond/plan/v1\0");
+    hash.update(plan.schedule_digest);
+    hash.update(plan.on.to_string());
+    for class in &plan.classes {
+        let sql = serde_json::to_vec(&(
+            &class.id,
+            class.standing,
+            class.cutoff,
+            &class.work,
+            &class.questions,
+        ))
+        .unwrap_or_default();
+        hash.update((sql.len() as u64).to_be_bytes());
+        hash.update(&sql);
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,298 @@
+//! The statements that only ask: how many records of a class are in which state, and what
+//! is to be said of a single one. Built from the same fragments as the statements that act.
+
+use super::judge::{Judge, all, any, columns, equal};
+use super::key::Key;
+use super::relations::Relations;
+use super::work::unprotected;
+use crate::catalog::Table;
+use crate::ident::TableName;
+use crate::schedule::{Class, Dispose};
+
+/// The state of a claimed row that is past, as a CASE that is NULL where it is not past.
+///
+/// The order is the order of the counts in `json.md`; each state excludes those before it.
+fn state(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    relations: &Relations,
+    table: &Table,
+) -> String {
+    let a = "t";
+    let governs = all(vec![judge.let_go(class, a), judge.governs(class, a)]);
+    let protected = any(vec![
+        format!("NOT ({governs})"),
+        judge.dependant_protected(relations, a),
+    ]);
+    let mut cases = vec![
+        (format!("NOT ({})", judge.past(class, dispose, a)), "NULL"),
+        (
+            all(vec![judge.done(class, dispose, a), judge.governs(class, a)]),
+            "'done'",
+        ),
+        (
+            any(vec![
+                judge.held(table, a),
+                judge.dependant_held(relations, a),
+            ]),
+            "'held'",
+        ),
+        (judge.conflict(&table.name, a), "'conflict'"),
+        (
+            any(vec![
+                judge.gated(&table.name, a),
+                judge.dependant_gated(relations, a),
+            ]),
+            "'waiting'",
+        ),
+        (protected, "'retained'"),
+        (judge.quarantined(class, table, a), "'quarantined'"),
+    ];
+    if judge.decisions.paused(class.id()) {
+        cases.insert(3, ("TRUE".to_owned(), "'waiting'"));
+    }
+    let whens: String = cases
+        .iter()
+        .filter(|(condition, _)| condition != "FALSE")
+        .map(|(condition, state)| format!(" WHEN {condition} THEN {state}"))
+        .collect();
+    format!("CASE{whens} ELSE 'due' END")
+}
+
+/// Counts the claimed records of a class by state. One row of eleven numbers, in the
+/// order of [`super::Counted`].
+pub(super) fn count(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    relations: &Relations,
+    table: &Table,
+) -> String {
+    let late = judge.past_yesterday(class, dispose, "t");
+    format!(
+        "SELECT count(*), count(*) FILTER (WHERE s = 'due'), count(*) FILTER (WHERE s = 'held'), \
+         count(*) FILTER (WHERE s = 'conflict'), count(*) FILTER (WHERE s = 'waiting'), \
+         count(*) FILTER (WHERE s = 'retained'), count(*) FILTER (WHERE s = 'quarantined'), \
+         count(*) FILTER (WHERE late AND s NOT IN ('done', 'retained')), count(*) FILTER (WHERE s = 'done'), \
+         count(*) FILTER (WHERE u = 'without'), count(*) FILTER (WHERE u = 'implausible'), \
+         count(*) FILTER (WHERE u = 'future') \
+         FROM (SELECT {} AS s, {} AS u, ({late}) AS late FROM {} AS t WHERE {}) q",
+        state(judge, class, dispose, relations, table),
+        judge.undated(class, dispose, "t"),
+        table.name.quoted(),
+        judge.claims(class, "t"),
+    )
+}
+
+/// How many past records are in conflict, and how many wait for a person; `None` where
+/// neither can be.
+pub(super) fn waits(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    relations: &Relations,
+    table: &Table,
+) -> Option<String> {
+    let possible = judge.conflict(&table.name, "t") != "FALSE"
+        || judge.gated(&table.name, "t") != "FALSE"
+        || judge.dependant_gated(relations, "t") != "FALSE"
+        || judge.decisions.paused(class.id());
+    possible.then(|| {
+        format!(
+            "SELECT count(*) FILTER (WHERE s = 'conflict'), count(*) FILTER (WHERE s = 'waiting') \
+             FROM (SELECT {} AS s FROM {} AS t WHERE ({}) AND ({})) q",
+            state(judge, class, dispose, relations, table),
+            table.name.quoted(),
+            judge.claims(class, "t"),
+            judge.past(class, dispose, "t"),
+        )
+    })
+}
+
+/// The last day of the oldest record that is late and not done; NULL where none is.
+pub(super) fn oldest(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    relations: &Relations,
+    table: &Table,
+) -> String {
+    format!(
+        "SELECT min(q.day)::text FROM (SELECT {} AS day, {} AS s FROM {} AS t WHERE ({}) AND ({})) q \
+         WHERE q.s NOT IN ('done', 'retained')",
+        judge.last_day(class, dispose, "t"),
+        state(judge, class, dispose, relations, table),
+        table.name.quoted(),
+        judge.claims(class, "t"),
+        judge.past_yesterday(class, dispose, "t"),
+    )
+}
+
+/// How many rows of each deleted dependant table would go with the due records.
+pub(super) fn count_dependants(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    relations: &Relations,
+    table: &Table,
+    goes_with_parent: bool,
+) -> Vec<(String, String)> {
+    let going = Going {
+        judge,
+        class,
+        dispose,
+        relations,
+        table,
+    };
+    let inbound = relations.inbound.iter().map(|inbound| &inbound.table);
+    let referred = relations.referred.iter().map(|referred| &referred.table);
+    inbound
+        .chain(referred.filter(|_| goes_with_parent))
+        .map(|name| {
+            let sql = format!(
+                "SELECT count(*) FROM {} AS t WHERE {}",
+                name.quoted(),
+                going.goes(name, "t", 0)
+            );
+            (name.to_string(), sql)
+        })
+        .collect()
+}
+
+/// Which rows go once everything that is due has gone.
+struct Going<'a> {
+    judge: &'a Judge<'a>,
+    class: &'a Class,
+    dispose: &'a Dispose,
+    relations: &'a Relations,
+    table: &'a Table,
+}
+
+impl Going<'_> {
+    /// A row of `name`, under the alias `a`, goes; may be NULL for FALSE. `depth` keeps the
+    /// inner aliases apart.
+    fn goes(&self, name: &TableName, a: &str, depth: usize) -> String {
+        let inner = format!("g{depth}");
+        let beyond = |name: &TableName| self.goes(name, &inner, depth + 1);
+        if let Some(inbound) = self
+            .relations
+            .inbound
+            .iter()
+            .find(|inbound| &inbound.table == name)
+        {
+            // If any row that it refers to goes.
+            let ways = inbound.edges.iter().map(|edge| {
+                format!(
+                    "({}) IN (SELECT {} FROM {} AS {inner} WHERE {})",
+                    columns(&edge.from_columns, a),
+                    columns(&edge.to_columns, &inner),
+                    edge.to.quoted(),
+                    beyond(&edge.to)
+                )
+            });
+            return any(ways.collect());
+        }
+        if let Some(referred) = self
+            .relations
+            .referred
+            .iter()
+            .find(|referred| &referred.table == name)
+        {
+            // If some row that refers to it goes, and none that refers to it stays.
+            let leaves = referred.edges.iter().map(|edge| {
+                format!(
+                    "({}) IN (SELECT {} FROM {} AS {inner} WHERE {})",
+                    columns(&edge.to_columns, a),
+                    columns(&edge.from_columns, &inner),
+                    edge.from.quoted(),
+                    beyond(&edge.from)
+                )
+            });
+            let stays = referred.all_inbound.iter().map(|edge| {
+                let stays = if referred.edges.contains(edge) {
+                    format!(" AND ({}) IS NOT TRUE", beyond(&edge.from))
+                } else {
+                    String::new()
+                };
+                format!(
+                    "NOT EXISTS (SELECT 1 FROM {} AS {inner} WHERE {}{stays})",
+                    edge.from.quoted(),
+                    equal(&edge.from_columns, &inner, &edge.to_columns, a)
+                )
+            });
+            return all(std::iter::once(any(leaves.collect()))
+                .chain(stays)
+                .collect());
+        }
+        format!(
+            "({}) AND ({}) AND {}",
+            self.judge.claims(self.class, a),
+            self.judge.past(self.class, self.dispose, a),
+            unprotected(
+                self.judge,
+                self.class,
+                self.dispose,
+                self.relations,
+                self.table,
+                a
+            )
+        )
+    }
+}
+
+/// What is to be said of one record under one class. `$1…` are the key's values as text.
+///
+/// Answers: claimed, might be claimed, trigger (text), last day (text), why undated, state,
+/// governs, held.
+pub(super) fn explain(
+    judge: &Judge<'_>,
+    class: &Class,
+    relations: &Relations,
+    table: &Table,
+    key: &Key,
+) -> String {
+    let by_key: Vec<String> = key
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(nth, c)| {
+            format!(
+                "t.{} = ${}::text::{}",
+                c.name.quoted(),
+                nth + 1,
+                c.type_name
+            )
+        })
+        .collect();
+    let held = any(vec![
+        judge.held(table, "t"),
+        judge.dependant_held(relations, "t"),
+    ]);
+    let (trigger, last_day, undated, state, governs) = match class.dispose() {
+        Some(dispose) => (
+            judge.trigger_text(class, dispose, "t"),
+            format!(
+                "nullif({}, 'infinity')::text",
+                judge.last_day(class, dispose, "t")
+            ),
+            judge.undated(class, dispose, "t"),
+            state(judge, class, dispose, relations, table),
+            judge.governs(class, "t"),
+        ),
+        None => (
+            "NULL::text".to_owned(),
+            "NULL::text".to_owned(),
+            "NULL::text".to_owned(),
+            "NULL::text".to_owned(),
+            judge.claims(class, "t"),
+        ),
+    };
+    format!(
+        "SELECT {}, {}, {trigger}, {last_day}, {undated}, {state}, {governs}, {held} FROM {} AS t WHERE {}",
+        judge.claims(class, "t"),
+        judge.might_claim(class, "t"),
+        table.name.quoted(),
+        by_key.join(" AND ")
+    )
+}

@@ -1,0 +1,147 @@
+//! What people decide, as rows with an actor and a reason, under the decisions' lock.
+//!
+//! Every decision takes the exclusive lock, and so waits for the batches in hand, and
+//! increments the epoch, so that every later batch of an older plan stops. Nothing here
+//! touches an organisation's tables. So far: holds on single records.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{Connection, PgConnection};
+
+use crate::ident::TableName;
+use crate::ledger::{self, Action, Entry, RecordKey};
+use crate::store;
+
+/// A hold on one record, as it is placed.
+#[derive(Debug, Clone)]
+pub struct NewHold<'a> {
+    /// The record's table.
+    pub table: &'a TableName,
+    /// Its key.
+    pub key: &'a RecordKey,
+    /// `litigation`, `foi`, `access-request`, `safeguarding` or `other`.
+    pub kind: &'a str,
+    /// The matter that it belongs to.
+    pub reference: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// Who answers for it.
+    pub owner: &'a str,
+    /// The last day that it protects, if it has one.
+    pub until: Option<NaiveDate>,
+}
+
+/// Why a decision was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// The database refused.
+    #[error("could not record the decision")]
+    Database(#[from] sqlx::Error),
+    /// Its ledger entry could not be written.
+    #[error("could not write the decision's ledger entry")]
+    Ledger(#[from] ledger::store::LedgerError),
+    /// There is no such open hold.
+    #[error("there is no open hold {0}")]
+    NoHold(i64),
+}
+
+/// Places a hold on a record; answers its number. It binds from the moment it returns.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn place_hold(
+    conn: &mut PgConnection,
+    hold: &NewHold<'_>,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<i64, ReviewError> {
+    let mut tx = conn.begin().await?;
+    decide(&mut tx).await?;
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO retentiond.hold
+             (table_name, key, kind, reference, reason, owner, placed_by, placed_at, until_on)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING hold_id",
+    )
+    .bind(hold.table.to_string())
+    .bind(hold.key.to_texts())
+    .bind(hold.kind)
+    .bind(hold.reference)
+    .bind(hold.reason)
+    .bind(hold.owner)
+    .bind(actor)
+    .bind(now)
+    .bind(hold.until)
+    .fetch_one(&mut *tx)
+    .await?;
+    record(
+        &mut tx,
+        Action::HoldPlaced,
+        Some(hold.table),
+        id,
+        actor,
+        now,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Releases an open hold.
+///
+/// # Errors
+/// When there is none of that number, or the database refuses.
+pub async fn release_hold(
+    conn: &mut PgConnection,
+    id: i64,
+    reason: &str,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), ReviewError> {
+    let mut tx = conn.begin().await?;
+    decide(&mut tx).await?;
+    let released = sqlx::query(
+        "UPDATE retentiond.hold SET released_by = $2, released_at = $3, release_reason = $4
+          WHERE hold_id = $1 AND released_at IS NULL",
+    )
+    .bind(id)
+    .bind(actor)
+    .bind(now)
+    .bind(reason)
+    .execute(&mut *tx)
+    .await?;
+    if released.rows_affected() == 0 {
+        return Err(ReviewError::NoHold(id));
+    }
+    record(&mut tx, Action::HoldReleased, None, id, actor, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The lock and the epoch that every decision takes.
+async fn decide(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(store::DECISIONS_EXCLUSIVE)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("UPDATE retentiond.decision_epoch SET epoch = epoch + 1")
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The entry names the hold by its number; the matter, the reason and people's names stay
+/// with the decision.
+async fn record(
+    conn: &mut PgConnection,
+    action: Action,
+    table: Option<&TableName>,
+    hold: i64,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), ReviewError> {
+    for id in ledger::store::next_entry_ids(conn, 1).await? {
+        let mut entry = Entry::new(id, now, action, actor);
+        entry.table = table.cloned();
+        entry.detail.insert("hold".to_owned(), hold.to_string());
+        ledger::store::append(conn, &entry, None).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,360 @@
+//! What a validated schedule says, as values. Only [`super::parse`] makes them.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::condition::Condition;
+use super::diagnostics::Place;
+use super::period::{Cutoff, Period};
+use crate::ident::{ClassId, Ident, TableName};
+
+/// One record class: which rows it claims, how long they are kept, what happens then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Class {
+    pub(super) id: ClassId,
+    pub(super) title: String,
+    pub(super) table: TableName,
+    pub(super) claim: Option<Condition>,
+    pub(super) rule: Rule,
+    pub(super) authority: String,
+    pub(super) lawful_basis: Option<String>,
+    pub(super) digest: [u8; 32],
+    pub(super) places: Places,
+}
+
+/// Where the parts of a class stand in the file, so that whoever finds a fault
+/// later (the catalogue does not fit) can point at the line.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Places {
+    /// The class itself (its `id`).
+    pub class: Place,
+    /// Each key that was written, by its name.
+    pub keys: BTreeMap<String, Place>,
+}
+
+/// What the schedule orders for the records of a class.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rule {
+    /// Never touched, and protected from every other class.
+    Retain {
+        /// Who answers for it.
+        owner: String,
+        /// Why it is kept.
+        reason: String,
+    },
+    /// Kept for a period, then disposed of.
+    Dispose(Box<Dispose>),
+}
+
+/// The rule of a class that disposes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispose {
+    /// What the period is counted from.
+    pub trigger: Trigger,
+    /// How long a record is kept.
+    pub period: Period,
+    /// Whether the period is the least or the most that is allowed.
+    pub limit: Limit,
+    /// What is done when a record is due.
+    pub disposal: Disposal,
+    /// What a due record waits for.
+    pub gate: Gate,
+    /// The tables whose rows go with a record, or are unlinked from it.
+    pub dependants: Vec<Dependant>,
+    /// The columns that name files which go with a record.
+    pub files: Vec<FileColumn>,
+}
+
+/// What the period is counted from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trigger {
+    /// One date for every record of the class.
+    Fixed(NaiveDate),
+    /// The first of these that is not null and whose condition is TRUE. Never empty.
+    Columns(Vec<TriggerColumn>),
+}
+
+/// A column that holds a trigger date.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerColumn {
+    /// A `date`, `timestamp` or `timestamptz` column of the class's table.
+    pub column: Ident,
+    /// Counts only where this is TRUE.
+    pub when: Option<Condition>,
+}
+
+/// Whether a period is the least or the most that is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Kept through the last day, due the day after.
+    Minimum,
+    /// Due on the last day, so that it is gone before the period ends.
+    Maximum,
+}
+
+impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 2] = [Self::Minimum, Self::Maximum];
+
+    /// `minimum` or `maximum`, as the schedule writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minimum => "minimum",
+            Self::Maximum => "maximum",
+        }
+    }
+}
+
+/// What is done to a due record, from mild to severe: the order decides ties.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Disposal {
+    /// Recorded and listed; the row is not touched.
+    Flag,
+    /// Columns overwritten so that nobody can be identified. Never empty.
+    Anonymise(Vec<Anonymisation>),
+    /// The row is deleted, its dependants first.
+    Delete,
+}
+
+impl Disposal {
+    /// `flag`, `anonymise` or `delete`, as the schedule writes it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Anonymise(_) => "anonymise",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// 0 for the mildest; on a tie of last days the mildest governs.
+    #[must_use]
+    pub fn severity(&self) -> u8 {
+        match self {
+            Self::Flag => 0,
+            Self::Anonymise(_) => 1,
+            Self::Delete => 2,
+        }
+    }
+}
+
+/// How one column (or one path in a JSON column) is anonymised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anonymisation {
+    /// The column.
+    pub column: Ident,
+    /// Keys below a JSON column; only [`Strategy::Remove`] has any.
+    pub path: Vec<String>,
+    /// What is written instead.
+    pub strategy: Strategy,
+}
+
+/// What an anonymised column holds afterwards. Every strategy is idempotent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strategy {
+    /// NULL.
+    Null,
+    /// The text `[redacted]`; NULL stays NULL.
+    Redact,
+    /// A keyed pseudonym with a recognisable prefix; NULL stays NULL.
+    Pseudonym,
+    /// A date cut to 1 January of its year.
+    Year,
+    /// A date cut to the first of its month.
+    Month,
+    /// A postcode cut to its outward part (`SE1 2AA` becomes `SE1`).
+    Area,
+    /// The path removed from a JSON value.
+    Remove,
+}
+
+impl Strategy {
+    /// Every strategy.
+    pub const ALL: [Self; 7] = [
+        Self::Null,
+        Self::Redact,
+        Self::Pseudonym,
+        Self::Year,
+        Self::Month,
+        Self::Area,
+        Self::Remove,
+    ];
+
+    /// `null`, `redact` and so on, as the schedule writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Redact => "redact",
+            Self::Pseudonym => "pseudonym",
+            Self::Year => "year",
+            Self::Month => "month",
+            Self::Area => "area",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// What a due record waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Nothing.
+    None,
+    /// A person's approval of each record.
+    Review,
+    /// The controller's instruction for the class.
+    Instruction,
+}
+
+impl Gate {
+    /// Every gate.
+    pub const ALL: [Self; 3] = [Self::None, Self::Review, Self::Instruction];
+
+    /// `none`, `review` or `instruction`, as the schedule writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Review => "review",
+            Self::Instruction => "instruction",
+        }
+    }
+}
+
+/// A table whose rows belong to a record of the class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dependant {
+    /// The dependant table. How it is related is read from the declared foreign keys.
+    pub table: TableName,
+    /// What happens to its rows.
+    pub fate: Fate,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// What happens to a dependant's rows when their record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// They are deleted with it (`dependants = ["t"]`).
+    Delete,
+    /// They stay; their foreign key is set to NULL, and the ledger says so
+    /// (`dependants = [{ table = "t", action = "unlink" }]`).
+    Unlink,
+}
+
+impl Fate {
+    /// Every fate.
+    pub const ALL: [Self; 2] = [Self::Delete, Self::Unlink];
+
+    /// `delete` or `unlink`, as the schedule writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Unlink => "unlink",
+        }
+    }
+}
+
+/// A column that names a file which goes with its row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileColumn {
+    /// The class's own table, or one of its deleted dependants.
+    pub table: TableName,
+    /// A text column holding a path relative to the store's folder.
+    pub column: Ident,
+    /// The store's name in the daemon's settings.
+    pub store: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl Dispose {
+    /// The last day of retention of a record with this trigger; `None` beyond the
+    /// calendar.
+    #[must_use]
+    pub fn last_day(&self, trigger: NaiveDate) -> Option<NaiveDate> {
+        self.period.last_day(trigger)
+    }
+
+    /// A record is past on `today` if its trigger is before this day; `None`
+    /// beyond the calendar.
+    #[must_use]
+    pub fn cutoff(&self, today: NaiveDate) -> Option<Cutoff> {
+        self.period.cutoff(today, self.limit)
+    }
+}
+
+impl Class {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &ClassId {
+        &self.id
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The table whose rows it claims.
+    #[must_use]
+    pub fn table(&self) -> &TableName {
+        &self.table
+    }
+
+    /// Which rows of the table it claims; `None` is every row.
+    #[must_use]
+    pub fn claim(&self) -> Option<&Condition> {
+        self.claim.as_ref()
+    }
+
+    /// What the schedule orders for them.
+    #[must_use]
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// The rule, unless the class retains.
+    #[must_use]
+    pub fn dispose(&self) -> Option<&Dispose> {
+        match &self.rule {
+            Rule::Retain { .. } => None,
+            Rule::Dispose(dispose) => Some(dispose),
+        }
+    }
+
+    /// The document that orders it.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The lawful basis, where one is given.
+    #[must_use]
+    pub fn lawful_basis(&self) -> Option<&str> {
+        self.lawful_basis.as_deref()
+    }
+
+    /// SHA-256 of what the class means: comments, titles, layout and wording of
+    /// authority, lawful basis, owner and reason do not change it.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Where its parts stand in the file.
+    #[must_use]
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Where a key of the class stands in the file, or the class itself.
+    #[must_use]
+    pub fn place(&self, key: &str) -> &Place {
+        self.places.keys.get(key).unwrap_or(&self.places.class)
+    }
+}

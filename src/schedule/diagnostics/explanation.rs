@@ -1,0 +1,380 @@
+//! What each code means, why it matters and what to do, for `check --explain`.
+
+use super::Code;
+
+impl Code {
+    /// A few plain sentences: what it means, why it matters, what to do.
+    #[must_use]
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::Syntax => {
+                "The file is not valid TOML, so nothing in it can be read. No class is enforced \
+                 until it is. Look at the line shown: often a quote or a bracket is missing, or a \
+                 key is written twice."
+            }
+            Self::UnknownKey => {
+                "The file has a key that the format does not know, most often a slip of the \
+                 finger. It is refused because a key that is ignored would leave records kept or \
+                 deleted against what the file says. Correct the key, or remove it."
+            }
+            Self::MissingKey => {
+                "A key that the schedule cannot do without is not there. Nothing is guessed in \
+                 its place, since a wrong period or table destroys records. Add the key."
+            }
+            Self::WrongType => {
+                "A value has another type than its key takes, such as a number where a text in \
+                 quotes belongs, or [class] where [[class]] belongs. Values are never converted \
+                 silently. Write the value in the form that the message names."
+            }
+            Self::BlankText => {
+                "A text that must say something is empty or only spaces. Titles, authorities, \
+                 owners and reasons are read by auditors and by the people whose records these \
+                 are. Write it out."
+            }
+            Self::UnknownWord => {
+                "The key takes one of a few words, and this is none of them. The words are case- \
+                 sensitive and in British spelling, such as `anonymise`. Write one of those that \
+                 the hint names."
+            }
+            Self::BadPeriod => {
+                "The period cannot be read. A period is a sum of whole years, months, weeks and \
+                 days, such as \"1 year 6 months\", or its ISO 8601 form, such as P1Y6M; hours, \
+                 fractions and negative numbers have no meaning for it. Correct it; records that \
+                 are kept for ever belong to a class with `disposal = \"retain\"`."
+            }
+            Self::BadTimeZone => {
+                "The time zone is not in the IANA database. Days begin and end in this zone, so \
+                 that a wrong one makes records due on the wrong day. Write a name such as \
+                 Europe/London."
+            }
+            Self::ZoneGoesBack => {
+                "In this zone the local date has gone back to the day before, at least once since \
+                 1985. A cutoff is one instant, and there it could not separate one day from the \
+                 next. Choose another zone with the same days."
+            }
+            Self::BadTimetable => {
+                "The timetable in `every` cannot be read, would never come round, or would be \
+                 read differently by different cron programs. It has six fields (seconds, \
+                 minutes, hours, day of month, month, day of week) or five without the seconds; \
+                 Sunday is 0 or 7. Write it in plain numbers, names, ranges, lists and steps: \"0 \
+                 0 2 * * *\" is 02:00 every day."
+            }
+            Self::BadClassId => {
+                "The id of a class has lower-case letters, digits and single hyphens, starts with \
+                 a letter and has at most 60 characters; `list` and `withdraw` are commands. The \
+                 ledger, approvals and the command line name the class by it. Choose another id."
+            }
+            Self::DuplicateClassId => {
+                "Two classes have the same id. Holds, approvals and ledger entries name a class \
+                 by its id, so that it must mean one class only. Rename the second one."
+            }
+            Self::EmptyClass => {
+                "A [[class]] has no keys at all, perhaps because they were commented out and the \
+                 header was not. A class without a table and a rule says nothing. Comment the \
+                 header out too, or fill the class in."
+            }
+            Self::NoClasses => {
+                "The schedule has no classes, and so would enforce nothing while it seems to be \
+                 in force. Add a [[class]] for each kind of record."
+            }
+            Self::NotYetSupported => {
+                "The key belongs to the format, but this version does not enforce it yet. It is \
+                 refused and not ignored, because a schedule that is signed must be done as it is \
+                 written. Comment the key out, and see whether the class is still right without \
+                 it."
+            }
+            Self::Contradiction => {
+                "Two keys of the class cannot both hold, such as a period in a class that \
+                 retains, or dependants in one that only flags. Which of them is meant cannot be \
+                 guessed. Remove one of them."
+            }
+            Self::BadName => {
+                "A table's or column's name cannot be one in PostgreSQL: it is empty, longer than \
+                 63 bytes, or has too many dots. Write it as PostgreSQL stores it, without \
+                 quotes; a table may have its schema before it, as in `crm.note`."
+            }
+            Self::EmptyList => {
+                "A list or table is written but has nothing in it. An empty `anonymise` would \
+                 change nothing while the class counts as done, and an empty list of dependants \
+                 is better left out. Fill it in or remove it."
+            }
+            Self::Repeated => {
+                "The same column, table or file is named twice, perhaps with two different \
+                 orders. Only one of them could be carried out. Keep one."
+            }
+            Self::OwnDependant => {
+                "A class names its own table among its dependants. Dependants are rows of other \
+                 tables which refer to the class's records by a foreign key. Remove it from the \
+                 list."
+            }
+            Self::AnonymisesItsRule => {
+                "The class would overwrite a column by which it is judged: a trigger, or a column \
+                 that its conditions read. Afterwards it could not tell whether a record is its \
+                 own or when it was due. Keep that column, or judge by another."
+            }
+            Self::PathAndStrategy => {
+                "`remove` takes a key out of a JSON column and needs a path, such as \
+                 \"answers.phone\"; every other strategy works on a whole column and must have \
+                 none. Correct the strategy or the path."
+            }
+            Self::BadDate => {
+                "A fixed trigger is a plain date, such as 2021-07-31, without quotes, time or \
+                 zone. In quotes it would be the name of a column. Write the date alone."
+            }
+            Self::MaximumBehindReview => {
+                "The class has a maximum period and waits for a person's review. A maximum is a \
+                 promise that the record is gone in time, and a review that nobody does breaks \
+                 it. Watch what is overdue, or take the gate out."
+            }
+            Self::PseudonymIsPersonal => {
+                "A pseudonym is made with a secret key; while that key exists, whoever has it can \
+                 tell which person is meant, and the column is still personal data in law. Prefer \
+                 `redact` or `null`; where records must still be told apart, see that the key is \
+                 destroyed."
+            }
+            Self::ConditionSyntax => {
+                "The condition is not one complete SQL expression that is true or false for a \
+                 row. It is parsed before PostgreSQL sees it, so that nothing else can be \
+                 smuggled in. Write comparisons of columns with constants, joined by AND, OR and \
+                 NOT."
+            }
+            Self::ConditionConstruct => {
+                "The condition uses something that is not allowed, which the message names. A \
+                 condition may compare the row's own columns with constants, and use a short list \
+                 of pure operators; anything else could change data, depend on other rows, or \
+                 mean something different tomorrow. Say the same with what is allowed, or keep \
+                 the answer in a column of the table."
+            }
+            Self::ConditionFunction => {
+                "The condition calls a function that is not on the list. Only a few of \
+                 PostgreSQL's own functions are allowed, all of which give the same answer for \
+                 the same row for ever; a function of your own could do anything. Use one from \
+                 the list, or keep the result in a generated column."
+            }
+            Self::ConditionOtherRow => {
+                "The condition looks beyond the class's own row, by a sub-query or a column with \
+                 a table before it. Whether a record goes must be decided by the record itself, \
+                 since other rows change while it is judged. Keep what decides in a column of the \
+                 table, or choose another trigger."
+            }
+            Self::ConditionClock => {
+                "The condition depends on the time of day, the session or chance. Time is counted \
+                 in one place only, from the trigger by the period, so that a plan and its \
+                 execution agree. Take the word or function out, and let the trigger and the \
+                 period say when."
+            }
+            Self::ConditionLiteral => {
+                "A constant is written in a form that is not allowed or that depends on settings. \
+                 Allowed are 'text' with doubled quotes, plain numbers, TRUE, FALSE, NULL, and \
+                 dates like DATE '2026-01-31'. Rewrite it in one of these forms."
+            }
+            Self::ConditionCast => {
+                "The condition casts to a type that is not on the list, or computes a date. Casts \
+                 to text, integer, bigint, numeric, boolean, date, timestamp, timestamptz and \
+                 uuid are allowed; others look things up in the database's catalogue or have no \
+                 fixed meaning. Cast a plain column or constant to one of these."
+            }
+            Self::ConditionTooLarge => {
+                "The condition is longer, or nested deeper, than any that a person can check. It \
+                 is refused so that neither the parser nor the reader is overwhelmed. Split the \
+                 class, or keep what decides in a column of the table."
+            }
+            Self::NoSuchTable => {
+                "The schedule names a table that the database does not have. The class is \
+                 refused, and what it might claim stays protected. Correct the name, give its \
+                 schema, or remove the class if the table is gone for good."
+            }
+            Self::NoSuchColumn => {
+                "The schedule names a column that its table does not have. Nothing is guessed: \
+                 the class is refused until they agree. Correct the name; a column renamed in a \
+                 migration must be renamed here too."
+            }
+            Self::WrongColumnType => {
+                "A column has a type that cannot serve what the schedule asks of it, such as a \
+                 text as a trigger or `year` on a number. Values are not converted by guesswork. \
+                 Use another column or strategy, or change the column's type."
+            }
+            Self::NoPrimaryKey => {
+                "The table has no primary key, so that the ledger could not say which record was \
+                 disposed of, and a record could not be held by name. Add a primary key to the \
+                 table."
+            }
+            Self::UndeclaredForeignKey => {
+                "Another table refers to this one, and the class does not say what becomes of its \
+                 rows. Deleting would fail, or cascade into rows that no schedule and no ledger \
+                 names. Add the table to `dependants`, with `action = \"unlink\"` if its rows \
+                 stay."
+            }
+            Self::UnrelatedDependant => {
+                "A dependant is declared that has no foreign key to the class's table. Which of \
+                 its rows belong to a record cannot be known without one. Declare the foreign key \
+                 in the database, or remove the dependant."
+            }
+            Self::MissingPrivilege => {
+                "The connecting role lacks a privilege that the class needs. The class is refused \
+                 before anything is tried, so that it does not stop half-way. Grant it: \
+                 `retentiond grants` prints the statements."
+            }
+            Self::NotATable => {
+                "The name belongs to a view, a foreign table or something else that holds no rows \
+                 of its own. Only ordinary and partitioned tables can be enforced on. Name the \
+                 table behind it."
+            }
+            Self::ConditionRefused => {
+                "PostgreSQL cannot run the condition on this table, most often because a \
+                 comparison mixes types. The class is refused, and the whole table stays \
+                 protected from it. Correct the condition; the message says what PostgreSQL \
+                 objected to."
+            }
+            Self::SelfReference => {
+                "The table has a foreign key to itself, such as a reply to a message. Which rows \
+                 of such a tree go together is not supported yet, and a half-deleted tree must \
+                 not happen. Comment the class out for now."
+            }
+            Self::AnonymisesKey => {
+                "A column of a primary, unique or foreign key would be overwritten. The record \
+                 could no longer be found, or its relations would break. Leave the key alone; \
+                 where the key itself identifies a person, delete the record."
+            }
+            Self::AnonymisationBreaks => {
+                "A constraint of the table forbids what would be written: NULL in a NOT NULL \
+                 column, the same text in a unique one, or anything in a generated one. Every \
+                 batch would fail. Choose another strategy or relax the constraint."
+            }
+            Self::UnknownStore => {
+                "The schedule names a file store that the settings do not. Without it the files \
+                 would outlive their rows. Add the store to the settings, or correct its name."
+            }
+            Self::RowSecurity => {
+                "Row-level security hides rows of the table from the connecting role. Records \
+                 that are not seen are never disposed of, and counts would be wrong. Connect as \
+                 the owner or as a role with BYPASSRLS."
+            }
+            Self::ForeignKeyCircle => {
+                "Foreign keys between the tables of the schedule form a circle, so that there is \
+                 no order in which they can be deleted. Break it: unlink one of them, or make one \
+                 of the keys no longer declared."
+            }
+            Self::UnlinkNotNull => {
+                "A dependant is to be unlinked, but its foreign key column is NOT NULL. Setting \
+                 it to NULL would fail in every batch. Allow NULL in that column, or let the \
+                 dependant be deleted."
+            }
+            Self::RulesCollide => {
+                "Two classes on one table order things that cannot both be done, such as two \
+                 different strategies for one column of the same row. Which one is meant cannot \
+                 be guessed. Narrow the conditions, or make the orders agree."
+            }
+            Self::NoTriggerIndex => {
+                "No index begins with the trigger column, so that every pass reads the whole \
+                 table. It works, but it is slow and loads the database. Create an index on the \
+                 column."
+            }
+            Self::NoForeignKeyIndex => {
+                "A foreign key that refers to the table has no index. For every deleted record \
+                 PostgreSQL then reads the whole referring table. Create an index on the \
+                 referring columns."
+            }
+            Self::TableHasTriggers => {
+                "The table has triggers of its own, which run on every row that is changed. They \
+                 may be slow, copy the data elsewhere, or restore it. See what they do before the \
+                 first run."
+            }
+            Self::Superuser => {
+                "The connection is a superuser's, whom no privilege stops. A mistake in the \
+                 schedule then reaches everything. Use a role with only the grants that \
+                 `retentiond grants` prints."
+            }
+            Self::PersonalKey => {
+                "The primary key is a text that may name a person, such as an e-mail address or a \
+                 username, and keys are written into the ledger. The ledger is kept for ever. Use \
+                 a meaningless key, or hide the keys of the class."
+            }
+            Self::NothingFits => {
+                "No row of the table fits the condition. That may be right, but is often a \
+                 misspelt value, with which records are kept for ever unseen. Compare it with the \
+                 values in the table."
+            }
+            Self::Unreachable => {
+                "The database cannot be reached, or refuses the connection. Nothing was changed. \
+                 Check the URL, the password, the network and whether the server is running."
+            }
+            Self::NotMigrated => {
+                "The database does not have retentiond's own schema, or has an older one. Without \
+                 it nothing can be recorded, and so nothing may be changed. Run `retentiond \
+                 migrate`."
+            }
+            Self::NoLease => {
+                "Another process holds the lease, so that a pass is already under way. Two at \
+                 once would fight over the same rows. Wait for it, or find the process and stop \
+                 it."
+            }
+            Self::ClockDiffers => {
+                "The clocks of this machine and of the database differ by more than is safe. A \
+                 clock that is ahead makes records due too early, and what is deleted does not \
+                 come back. Set the clocks right and run again."
+            }
+            Self::PlanChanged => {
+                "The plan is not the one whose digest was given: the schedule, the day or the \
+                 database changed since. Nothing was done, because what was looked at is not what \
+                 would happen. Look at the new plan, and give its digest."
+            }
+            Self::UnknownClass => {
+                "No class of the schedule has the id given on the command line. Nothing was done. \
+                 `retentiond plan` lists the classes."
+            }
+            Self::NoSuchRecord => {
+                "The table has no record with this key, and the ledger knows none either. Perhaps \
+                 the key is of another table or is written in another form. A key of several \
+                 columns is written like `campaign=2,id=7`."
+            }
+            Self::BadSettings => {
+                "The daemon's settings cannot be used. They say how it runs, never how long \
+                 anything is kept. Correct the setting that the message names, in the file or in \
+                 the environment."
+            }
+            Self::Unreadable => {
+                "A file cannot be read or is not UTF-8 text. Nothing was done. Check the path, \
+                 the permissions and the encoding."
+            }
+            Self::Internal => {
+                "Something happened inside retentiond that should be impossible. The batch in \
+                 hand was rolled back, and no record has changed without its entry in the ledger. \
+                 Please report it with the message."
+            }
+            Self::PublishedDiffers => {
+                "A page that was made by `retentiond publish` differs from what the schedule would \
+                 give today: the schedule was changed since, or the page by hand. People were told \
+                 other periods than those that are enforced. Publish it again, and replace the page."
+            }
+            Self::Usage => {
+                "A word or an option on the command line means nothing to this command, or one that \
+                 it needs is missing. Nothing was done. `retentiond --help` lists the commands, and \
+                 `retentiond COMMAND --help` what each of them takes."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_an_explanation_of_its_own_of_two_to_five_sentences() {
+        let mut seen = BTreeSet::new();
+        for code in Code::ALL {
+            let text = code.explanation();
+            let sentences = text.matches(". ").count() + 1;
+            assert!(
+                (2..=5).contains(&sentences),
+                "{code}: {sentences} sentences"
+            );
+            assert!(text.ends_with('.'), "{code}");
+            assert!(!text.contains("  "), "{code}: {text}");
+            assert!(seen.insert(text), "{code} repeats another's");
+        }
+    }
+}

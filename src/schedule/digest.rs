@@ -1,0 +1,155 @@
+//! What a schedule means, as bytes, and their SHA-256.
+//!
+//! Every value is written with its length before it and every choice with its
+//! name, so that no two schedules share their bytes. The first value is the
+//! version of this form: whoever changes the form changes it, since an acceptance
+//! and an approval bind a digest.
+
+use sha2::{Digest, Sha256};
+
+use super::class::{Anonymisation, Class, Disposal, Dispose, Rule, Trigger};
+use super::condition::Condition;
+use super::timetable::Timetable;
+
+const CLASS_FORM: &str = "retentiond class, form 1";
+const SCHEDULE_FORM: &str = "retentiond schedule, form 1";
+
+/// Canonical bytes in the making.
+struct Canonical(Sha256);
+
+impl Canonical {
+    fn new(form: &str) -> Self {
+        let mut canonical = Self(Sha256::new());
+        canonical.text(form);
+        canonical
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len());
+        self.0.update(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Eight bytes, big end first.
+    fn number(&mut self, number: usize) {
+        self.0.update((number as u64).to_be_bytes());
+    }
+
+    fn condition(&mut self, condition: Option<&Condition>) {
+        match condition {
+            None => self.number(0),
+            Some(condition) => {
+                self.number(1);
+                self.text(&condition.text());
+            }
+        }
+    }
+
+    fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+/// SHA-256 of a text as it is.
+pub(super) fn of_text(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// What the whole schedule means.
+pub(super) fn of_schedule(
+    organisation: &str,
+    zone: chrono_tz::Tz,
+    every: &Timetable,
+    classes: &[Class],
+) -> [u8; 32] {
+    let mut canonical = Canonical::new(SCHEDULE_FORM);
+    canonical.text(organisation);
+    canonical.text(zone.name());
+    canonical.text(every.canonical());
+    // Their order in the file is layout: which class decides never depends on it.
+    let mut classes: Vec<&Class> = classes.iter().collect();
+    classes.sort_by_key(|class| class.id().as_str());
+    canonical.number(classes.len());
+    for class in classes {
+        canonical.bytes(class.digest());
+    }
+    canonical.finish()
+}
+
+/// What one class means. Its own `digest` field is not read.
+pub(super) fn of_class(class: &Class) -> [u8; 32] {
+    let mut canonical = Canonical::new(CLASS_FORM);
+    canonical.text(class.id().as_str());
+    canonical.text(class.table().schema().as_str());
+    canonical.text(class.table().name().as_str());
+    canonical.condition(class.claim());
+    match class.rule() {
+        Rule::Retain {
+            owner: _,
+            reason: _,
+        } => canonical.text("retain"),
+        Rule::Dispose(dispose) => {
+            canonical.text("dispose");
+            disposal_rule(&mut canonical, dispose);
+        }
+    }
+    canonical.finish()
+}
+
+fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
+    match &dispose.trigger {
+        Trigger::Fixed(date) => {
+            canonical.text("fixed");
+            canonical.text(&date.to_string());
+        }
+        Trigger::Columns(columns) => {
+            canonical.text("columns");
+            canonical.number(columns.len());
+            for column in columns {
+                canonical.text(column.column.as_str());
+                canonical.condition(column.when.as_ref());
+            }
+        }
+    }
+    canonical.text(&dispose.period.interval_sql());
+    canonical.text(dispose.limit.name());
+    canonical.text(dispose.disposal.name());
+    if let Disposal::Anonymise(columns) = &dispose.disposal {
+        anonymisation(canonical, columns);
+    }
+    canonical.text(dispose.gate.name());
+    let mut dependants: Vec<_> = dispose.dependants.iter().collect();
+    dependants.sort_by_key(|dependant| &dependant.table);
+    canonical.number(dependants.len());
+    for dependant in dependants {
+        canonical.text(dependant.table.schema().as_str());
+        canonical.text(dependant.table.name().as_str());
+        canonical.text(dependant.fate.name());
+    }
+    let mut files: Vec<_> = dispose.files.iter().collect();
+    files.sort_by_key(|file| (&file.table, &file.column, &file.store));
+    canonical.number(files.len());
+    for file in files {
+        canonical.text(file.table.schema().as_str());
+        canonical.text(file.table.name().as_str());
+        canonical.text(file.column.as_str());
+        canonical.text(&file.store);
+    }
+}
+
+fn anonymisation(canonical: &mut Canonical, columns: &[Anonymisation]) {
+    let mut columns: Vec<_> = columns.iter().collect();
+    columns.sort_by_key(|column| (&column.column, &column.path));
+    canonical.number(columns.len());
+    for column in columns {
+        canonical.text(column.column.as_str());
+        canonical.number(column.path.len());
+        for key in &column.path {
+            canonical.text(key);
+        }
+        canonical.text(column.strategy.name());
+    }
+}

@@ -1,0 +1,131 @@
+//! The schedule: from the text of `retention.toml` to a value that cannot be wrong.
+//!
+//! [`parse`] gives a whole [`Schedule`] or *all* that is wrong with the file, each
+//! fault with its place. Everybody after it works with values whose invariants hold
+//! and parses nothing again. A key that this version does not enforce is refused,
+//! not ignored: what the file says is done, or it is not run. Nothing here asks a
+//! database, reads a clock or waits for anything.
+
+mod class;
+pub mod condition;
+pub mod diagnostics;
+mod digest;
+pub mod period;
+pub mod publish;
+mod read;
+pub mod timetable;
+pub mod zone;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+pub use class::{
+    Anonymisation, Class, Dependant, Disposal, Dispose, Fate, FileColumn, Gate, Limit, Places,
+    Rule, Strategy, Trigger, TriggerColumn,
+};
+pub use condition::Condition;
+pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};
+pub use period::{Cutoff, Period};
+pub use timetable::Timetable;
+
+use crate::ident::ClassId;
+
+/// A trigger before this day is a sentinel (1900, 1970, `-infinity`), and nothing
+/// is ever due by it.
+pub const PLAUSIBLE_FROM: NaiveDate = match NaiveDate::from_ymd_opt(1990, 1, 1) {
+    Some(date) => date,
+    None => NaiveDate::MIN,
+};
+
+/// A schedule that was read and found right, as far as the file alone can say.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    organisation: String,
+    time_zone: Tz,
+    every: Timetable,
+    classes: Vec<Class>,
+    digest: [u8; 32],
+    file_digest: [u8; 32],
+    file: String,
+    text: String,
+    warnings: Vec<Diagnostic>,
+}
+
+/// Reads a schedule. `file` is its name for messages; nothing is opened.
+///
+/// # Errors
+/// With every fault of the file, each with its place. Where the file is not TOML,
+/// only that is told, since the rest would be guesswork.
+pub fn parse(text: &str, file: &str) -> Result<Schedule, Diagnostics> {
+    read::schedule(text, file)
+}
+
+impl Schedule {
+    /// Whose schedule it is.
+    #[must_use]
+    pub fn organisation(&self) -> &str {
+        &self.organisation
+    }
+
+    /// The zone whose civil dates are counted.
+    #[must_use]
+    pub fn time_zone(&self) -> Tz {
+        self.time_zone
+    }
+
+    /// When passes start.
+    #[must_use]
+    pub fn every(&self) -> &Timetable {
+        &self.every
+    }
+
+    /// The classes, in the order of the file; at least one, each id once.
+    #[must_use]
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// A class by its id.
+    #[must_use]
+    pub fn class(&self, id: &ClassId) -> Option<&Class> {
+        self.classes.iter().find(|class| class.id() == id)
+    }
+
+    /// SHA-256 of what the schedule means. Comments, layout, the order of classes,
+    /// titles and the wording of authority, lawful basis, owner and reason do not
+    /// change it; the organisation, the zone and the timetable do.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// SHA-256 of the file's bytes.
+    #[must_use]
+    pub fn file_digest(&self) -> &[u8; 32] {
+        &self.file_digest
+    }
+
+    /// The file's name, as it was given.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The file's text, so that a later fault can be shown with its line.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What a person should know, though it stops nothing.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// Faults found later (the database does not fit), to be shown in this file.
+    #[must_use]
+    pub fn diagnostics(&self, items: Vec<Diagnostic>) -> Diagnostics {
+        Diagnostics::new(&self.file, &self.text, items)
+    }
+}

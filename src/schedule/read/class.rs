@@ -1,0 +1,443 @@
+//! One `[[class]]`, and what its keys must agree on.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use super::{Fields, Reader, Value, keys};
+use crate::ident::{ClassId, TableName};
+use crate::schedule::class::{
+    Class, Disposal, Dispose, Gate, Limit, Places, Rule, Strategy, Trigger,
+};
+use crate::schedule::condition::Condition;
+use crate::schedule::diagnostics::{Code, Diagnostic, Place};
+use crate::schedule::digest;
+use crate::schedule::period::Period;
+
+/// The four words for a disposal, before what they need is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Flag,
+    Anonymise,
+    Delete,
+    Retain,
+}
+
+const KINDS: [(&str, Kind); 4] = [
+    ("flag", Kind::Flag),
+    ("anonymise", Kind::Anonymise),
+    ("delete", Kind::Delete),
+    ("retain", Kind::Retain),
+];
+
+/// What a class that retains has no use for.
+const NOT_WITH_RETAIN: [&str; 7] = [
+    "trigger",
+    "period",
+    "anonymise",
+    "dependants",
+    "files",
+    "gate",
+    "limit",
+];
+
+impl Reader<'_> {
+    pub(super) fn class_section(&mut self, file: &Fields<'_, '_>) -> Option<Vec<Class>> {
+        let Some(value) = file.get("class") else {
+            self.no_classes(file.place);
+            return None;
+        };
+        let DeValue::Array(entries) = value.get_ref() else {
+            let place = self.place_of(value);
+            self.report(
+                Diagnostic::new(Code::WrongType, "`class` must be a list of tables")
+                    .hint("write [[class]], with two brackets, before each class")
+                    .at(place),
+            );
+            return None;
+        };
+        if entries.iter().next().is_none() {
+            self.no_classes(self.place_of(value));
+            return None;
+        }
+        let mut seen: BTreeMap<ClassId, Place> = BTreeMap::new();
+        let classes: Vec<Option<Class>> = entries
+            .iter()
+            .map(|entry| self.class(entry, &mut seen))
+            .collect();
+        classes.into_iter().collect()
+    }
+
+    fn no_classes(&mut self, place: Place) {
+        self.report(
+            Diagnostic::new(Code::NoClasses, "the schedule has no classes")
+                .hint("add a [[class]] for each kind of record")
+                .at(place),
+        );
+    }
+
+    fn class(&mut self, entry: &Value<'_>, seen: &mut BTreeMap<ClassId, Place>) -> Option<Class> {
+        let table = self.table(entry, "class")?;
+        let header = self.place_of(entry);
+        if table.is_empty() {
+            self.report(
+                Diagnostic::new(Code::EmptyClass, "this class has nothing in it")
+                    .hint("it needs id, title, table, disposal, authority, and what the disposal asks for")
+                    .at(header),
+            );
+            return None;
+        }
+        let id_place = table
+            .iter()
+            .find(|(key, _)| key.get_ref() == "id")
+            .map_or(header, |(_, value)| self.place_of(value));
+        let fields = self.fields(table, &keys::CLASS, id_place);
+        let places = self.places(&fields);
+
+        let id = self.class_id(&fields, seen);
+        let title = self.required_text(&fields, "title").map(|(text, _)| text);
+        let table = self
+            .required_text(&fields, "table")
+            .and_then(|(text, place)| self.table_name(&text, place));
+        let claim = match fields.get("where") {
+            Some(value) => self.condition(value, "where").map(Some),
+            None => Some(None),
+        };
+        let authority = self
+            .required_text(&fields, "authority")
+            .map(|(text, _)| text);
+        let lawful_basis = self.optional_text(&fields, "lawful_basis");
+        let kind = match fields.get("disposal") {
+            Some(value) => self.word(value, "disposal", &KINDS),
+            None => {
+                self.missing(&fields, "disposal");
+                None
+            }
+        };
+        let rule = self.rule(&fields, kind, table.as_ref());
+        let mut class = Class {
+            id: id?,
+            title: title?,
+            table: table?,
+            claim: claim?,
+            rule: rule?,
+            authority: authority?,
+            lawful_basis: lawful_basis?,
+            digest: [0; 32],
+            places,
+        };
+        class.digest = digest::of_class(&class);
+        self.agree(&class).then_some(class)
+    }
+
+    /// Where each key is written, with `anonymise.COLUMN` for those inside.
+    fn places(&self, fields: &Fields<'_, '_>) -> Places {
+        let mut keys = BTreeMap::new();
+        for (key, value) in fields.table {
+            keys.insert(key.get_ref().to_string(), self.place_of(value));
+            if let ("anonymise", DeValue::Table(columns)) = (&**key.get_ref(), value.get_ref()) {
+                for (column, _) in columns {
+                    keys.insert(
+                        format!("anonymise.{}", column.get_ref()),
+                        self.place_of(column),
+                    );
+                }
+            }
+        }
+        Places {
+            class: fields.place,
+            keys,
+        }
+    }
+
+    fn class_id(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        seen: &mut BTreeMap<ClassId, Place>,
+    ) -> Option<ClassId> {
+        let (text, place) = self.required_text(fields, "id")?;
+        let Some(id) = ClassId::new(&text) else {
+            let hint = match text.as_str() {
+                "list" | "withdraw" => "this word is a command; choose another",
+                _ => {
+                    "use lower-case letters, digits and single hyphens, starting with a letter, at most 60"
+                }
+            };
+            self.report(
+                Diagnostic::new(
+                    Code::BadClassId,
+                    format!("`{text}` cannot be the id of a class"),
+                )
+                .hint(hint)
+                .at(place),
+            );
+            return None;
+        };
+        if let Some(first) = seen.get(&id) {
+            self.report(
+                Diagnostic::new(
+                    Code::DuplicateClassId,
+                    format!(
+                        "the id `{id}` is already that of the class on line {}",
+                        first.line
+                    ),
+                )
+                .hint("give each class an id of its own: the ledger and every approval name it")
+                .at(place),
+            );
+            return None;
+        }
+        seen.insert(id.clone(), place);
+        Some(id)
+    }
+
+    pub(super) fn table_name(&mut self, text: &str, place: Place) -> Option<TableName> {
+        match text.parse() {
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.report(
+                    Diagnostic::new(
+                        Code::BadName,
+                        format!("this is not the name of a table: {error}"),
+                    )
+                    .hint("write `name` or `schema.name`, as PostgreSQL stores it, without quotes")
+                    .at(place),
+                );
+                None
+            }
+        }
+    }
+
+    fn rule(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        kind: Option<Kind>,
+        table: Option<&TableName>,
+    ) -> Option<Rule> {
+        if kind == Some(Kind::Retain) {
+            for key in NOT_WITH_RETAIN {
+                if let Some(value) = fields.get(key) {
+                    let place = self.place_of(value);
+                    self.contradiction(
+                        format!("`{key}` has no place in a class that retains"),
+                        "a retained record is never touched: leave it out, or choose another disposal",
+                        place,
+                    );
+                }
+            }
+            let mut answer = |key| match fields.get(key) {
+                Some(value) => self.text_value(value, key),
+                None => {
+                    self.missing_from(fields, "a class that retains", key);
+                    None
+                }
+            };
+            let (owner, reason) = (answer("owner"), answer("reason"));
+            return Some(Rule::Retain {
+                owner: owner?.0,
+                reason: reason?.0,
+            });
+        }
+        // Allowed, and part of no rule; only not blank.
+        let owner = self.optional_text(fields, "owner");
+        let reason = self.optional_text(fields, "reason");
+        let trigger = self
+            .required(fields, "trigger", kind)
+            .and_then(|value| self.trigger(value));
+        let period = self
+            .required(fields, "period", kind)
+            .and_then(|value| self.period(value));
+        let limit = self.choice(
+            fields,
+            "limit",
+            &Limit::ALL.map(|l| (l.name(), l)),
+            Limit::Minimum,
+        );
+        let gate = self.choice(
+            fields,
+            "gate",
+            &Gate::ALL.map(|g| (g.name(), g)),
+            Gate::None,
+        );
+        let disposal = self.disposal(fields, kind);
+        let dependants = match fields.get("dependants") {
+            Some(value) => self.dependants(value, table),
+            None => Some(Vec::new()),
+        };
+        let files = match fields.get("files") {
+            Some(value) => self.files(value, table, dependants.as_deref()),
+            None => Some(Vec::new()),
+        };
+        owner?;
+        reason?;
+        Some(Rule::Dispose(Box::new(Dispose {
+            trigger: trigger?,
+            period: period?,
+            limit: limit?,
+            disposal: disposal?,
+            gate: gate?,
+            dependants: dependants?,
+            files: files?,
+        })))
+    }
+
+    /// A key that every disposal but `retain` needs; where the disposal itself is
+    /// wrong, its absence is no second fault.
+    fn required<'a, 'i>(
+        &mut self,
+        fields: &Fields<'a, 'i>,
+        key: &str,
+        kind: Option<Kind>,
+    ) -> Option<&'a Value<'i>> {
+        let value = fields.get(key);
+        if value.is_none() && kind.is_some() {
+            self.missing_from(fields, "a class that does not retain", key);
+        }
+        value
+    }
+
+    fn choice<T: Copy>(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        key: &str,
+        words: &[(&'static str, T)],
+        default: T,
+    ) -> Option<T> {
+        match fields.get(key) {
+            Some(value) => self.word(value, key, words),
+            None => Some(default),
+        }
+    }
+
+    fn period(&mut self, value: &Value<'_>) -> Option<Period> {
+        let (text, place) = self.text_value(value, "period")?;
+        match Period::parse(&text) {
+            Ok(period) => Some(period),
+            Err(error) => {
+                self.report(
+                    Diagnostic::new(Code::BadPeriod, error.to_string())
+                        .hint(error.hint())
+                        .at(place),
+                );
+                None
+            }
+        }
+    }
+
+    fn disposal(&mut self, fields: &Fields<'_, '_>, kind: Option<Kind>) -> Option<Disposal> {
+        let columns = fields
+            .get("anonymise")
+            .map(|value| (value, self.anonymise(value)));
+        match (kind?, columns) {
+            (Kind::Anonymise, Some((_, columns))) => columns.map(Disposal::Anonymise),
+            (Kind::Anonymise, None) => {
+                self.missing_from(fields, "a class that anonymises", "anonymise");
+                None
+            }
+            (_, Some((value, _))) => {
+                let place = self.place_of(value);
+                self.contradiction(
+                    "`anonymise` has columns, but the disposal is another".to_owned(),
+                    "write `disposal = \"anonymise\"`, or leave the columns out",
+                    place,
+                );
+                None
+            }
+            (Kind::Flag, None) => {
+                let mut fits = true;
+                for key in ["dependants", "files"] {
+                    if let Some(value) = fields.get(key) {
+                        let place = self.place_of(value);
+                        self.contradiction(
+                            format!("`{key}` has no place in a class that only flags"),
+                            "nothing is touched by a flag: leave it out, or choose another disposal",
+                            place,
+                        );
+                        fits = false;
+                    }
+                }
+                fits.then_some(Disposal::Flag)
+            }
+            (Kind::Delete, None) => Some(Disposal::Delete),
+            // Read by `rule` before this; nothing is ever disposed of by it.
+            (Kind::Retain, None) => None,
+        }
+    }
+
+    pub(super) fn contradiction(&mut self, message: String, hint: &str, place: Place) {
+        self.report(
+            Diagnostic::new(Code::Contradiction, message)
+                .hint(hint)
+                .at(place),
+        );
+    }
+
+    /// What the parts of a class must agree on, once each is right by itself.
+    fn agree(&mut self, class: &Class) -> bool {
+        let Some(dispose) = class.dispose() else {
+            return true;
+        };
+        if dispose.limit == Limit::Maximum && dispose.gate == Gate::Review {
+            self.report(
+                Diagnostic::new(
+                    Code::MaximumBehindReview,
+                    "a maximum that waits for a review is late when nobody looks",
+                )
+                .hint("watch `retentiond status --overdue`, or leave the gate out")
+                .at(*class.place("gate")),
+            );
+        }
+        let Disposal::Anonymise(columns) = &dispose.disposal else {
+            return true;
+        };
+        let mut fits = true;
+        for part in columns {
+            let name = &part.column;
+            let written = std::iter::once(name.as_str())
+                .chain(part.path.iter().map(String::as_str))
+                .collect::<Vec<_>>()
+                .join(".");
+            let place = *class.place(&format!("anonymise.{written}"));
+            if part.strategy == Strategy::Pseudonym {
+                self.report(
+                    Diagnostic::new(
+                        Code::PseudonymIsPersonal,
+                        format!(
+                            "`{name}` stays personal data while the key of its pseudonyms exists"
+                        ),
+                    )
+                    .hint("use `redact` or `null` unless records must still be told apart")
+                    .at(place),
+                );
+            }
+            let reads = |condition: Option<&Condition>| {
+                condition.is_some_and(|condition| condition.columns().any(|c| c == name))
+            };
+            let role = if reads(class.claim()) {
+                Some("its `where` reads it")
+            } else if let Trigger::Columns(triggers) = &dispose.trigger {
+                if triggers.iter().any(|trigger| &trigger.column == name) {
+                    Some("it is a trigger of this class")
+                } else if triggers.iter().any(|trigger| reads(trigger.when.as_ref())) {
+                    Some("the `when` of a trigger reads it")
+                } else {
+                    None
+                }
+            } else {
+                None
+            };
+            if let Some(role) = role {
+                fits = false;
+                self.report(
+                    Diagnostic::new(
+                        Code::AnonymisesItsRule,
+                        format!("`{name}` cannot be anonymised: {role}"),
+                    )
+                    .hint("the class could no longer tell its own records afterwards; keep the column, or judge by another")
+                    .at(place),
+                );
+            }
+        }
+        fits
+    }
+}

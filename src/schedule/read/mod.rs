@@ -1,0 +1,332 @@
+//! The walk over the file's tables, which collects every fault.
+//!
+//! The spanned tree of the `toml` crate is walked by hand: serde stops at the first
+//! error, and loses spans under flattened and untagged types. Each reader returns
+//! `None` after it has reported why, so that one fault is told once.
+
+mod class;
+mod keys;
+mod parts;
+
+use std::ops::Range;
+
+use chrono_tz::Tz;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostics::{Code, Diagnostic, Diagnostics, Place};
+use super::timetable::Timetable;
+use super::{Schedule, Severity, digest, zone};
+use keys::Keys;
+
+/// Reads the whole file.
+pub(super) fn schedule(text: &str, file: &str) -> Result<Schedule, Diagnostics> {
+    let mut reader = Reader {
+        text,
+        items: Vec::new(),
+    };
+    let schedule = reader.file(file);
+    let failed = reader
+        .items
+        .iter()
+        .any(|item| item.severity == Severity::Error);
+    let found = Diagnostics::new(file, text, reader.items);
+    match schedule {
+        Some(mut schedule) if !failed => {
+            schedule.warnings = found.items;
+            Ok(schedule)
+        }
+        _ => Err(found),
+    }
+}
+
+type Value<'i> = Spanned<DeValue<'i>>;
+
+/// The text, and the faults found so far.
+struct Reader<'t> {
+    text: &'t str,
+    items: Vec<Diagnostic>,
+}
+
+/// A table with its name and place, whose keys have been checked.
+#[derive(Clone, Copy)]
+struct Fields<'a, 'i> {
+    table: &'a DeTable<'i>,
+    keys: &'static Keys,
+    /// Where a missing key is reported.
+    place: Place,
+}
+
+impl<'a, 'i> Fields<'a, 'i> {
+    fn get(&self, key: &str) -> Option<&'a Value<'i>> {
+        self.table
+            .iter()
+            .find(|(name, _)| name.get_ref() == key)
+            .map(|(_, value)| value)
+    }
+}
+
+impl Reader<'_> {
+    fn place(&self, span: Range<usize>) -> Place {
+        Place::of(self.text, span)
+    }
+
+    fn place_of<T>(&self, spanned: &Spanned<T>) -> Place {
+        self.place(spanned.span())
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.items.push(diagnostic);
+    }
+
+    fn file(&mut self, file: &str) -> Option<Schedule> {
+        let (document, errors) = DeTable::parse_recoverable(self.text);
+        if !errors.is_empty() {
+            for error in errors {
+                let place = error
+                    .span()
+                    .map(|span| self.place(span))
+                    .unwrap_or_default();
+                let message = format!("the file is not TOML: {}", error.message());
+                self.report(Diagnostic::new(Code::Syntax, message).at(place));
+            }
+            return None;
+        }
+        let end = self.text.trim_end().len();
+        let fields = self.fields(document.get_ref(), &keys::FILE, self.place(end..end));
+        let settings = self.schedule_section(&fields);
+        let classes = self.class_section(&fields);
+        let ((organisation, time_zone, every), classes) = (settings?, classes?);
+        Some(Schedule {
+            digest: digest::of_schedule(&organisation, time_zone, &every, &classes),
+            file_digest: digest::of_text(self.text),
+            organisation,
+            time_zone,
+            every,
+            classes,
+            file: file.to_owned(),
+            text: self.text.to_owned(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Takes a table, and reports every key that it should not have.
+    fn fields<'a, 'i>(
+        &mut self,
+        table: &'a DeTable<'i>,
+        keys: &'static Keys,
+        place: Place,
+    ) -> Fields<'a, 'i> {
+        for (key, _) in table {
+            let name: &str = key.get_ref();
+            let place = self.place_of(key);
+            if keys.known.contains(&name) {
+                continue;
+            }
+            if keys.later.contains(&name) {
+                self.not_yet(&format!("`{name}` in {}", keys.name), place);
+                continue;
+            }
+            let mut diagnostic = Diagnostic::new(
+                Code::UnknownKey,
+                format!("`{name}` is not a key of {}", keys.name),
+            )
+            .at(place);
+            let all = keys.known.iter().chain(keys.later).copied();
+            diagnostic = match keys::nearest(name, all) {
+                Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+                None => diagnostic.hint(format!("its keys are {}", keys.known.join(", "))),
+            };
+            self.report(diagnostic);
+        }
+        Fields { table, keys, place }
+    }
+
+    fn not_yet(&mut self, what: &str, place: Place) {
+        self.report(
+            Diagnostic::new(
+                Code::NotYetSupported,
+                format!("{what} is not yet supported by this version"),
+            )
+            .hint("comment it out with `#`; it is refused because ignoring it would not do what the schedule says")
+            .at(place),
+        );
+    }
+
+    fn schedule_section(&mut self, file: &Fields<'_, '_>) -> Option<(String, Tz, Timetable)> {
+        let Some(value) = file.get("schedule") else {
+            self.report(
+                Diagnostic::new(Code::MissingKey, "the file has no [schedule]")
+                    .hint("it needs [schedule] with organisation, time_zone and every")
+                    .at(self.place(0..0)),
+            );
+            return None;
+        };
+        let table = self.table(value, "schedule")?;
+        let fields = self.fields(table, &keys::SCHEDULE, self.place_of(value));
+        let organisation = self.required_text(&fields, "organisation");
+        let time_zone = self
+            .required_text(&fields, "time_zone")
+            .and_then(|(text, place)| self.time_zone(&text, place));
+        let every = self
+            .required_text(&fields, "every")
+            .and_then(|(text, place)| match Timetable::parse(&text) {
+                Ok(timetable) => Some(timetable),
+                Err(error) => {
+                    self.report(
+                        Diagnostic::new(Code::BadTimetable, error.to_string())
+                            .hint(error.hint())
+                            .at(place),
+                    );
+                    None
+                }
+            });
+        Some((organisation?.0, time_zone?, every?))
+    }
+
+    fn time_zone(&mut self, text: &str, place: Place) -> Option<Tz> {
+        let Ok(zone) = text.parse::<Tz>() else {
+            let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+            let near = names
+                .map(|name| {
+                    (
+                        strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase()),
+                        name,
+                    )
+                })
+                .min_by_key(|(distance, _)| *distance)
+                .filter(|(distance, _)| *distance <= (text.chars().count() / 4).min(3));
+            let hint = match near {
+                Some((_, name)) => format!("did you mean `{name}`?"),
+                None => {
+                    "write a name of the IANA time zone database, such as Europe/London".to_owned()
+                }
+            };
+            self.report(
+                Diagnostic::new(Code::BadTimeZone, format!("there is no time zone `{text}`"))
+                    .hint(hint)
+                    .at(place),
+            );
+            return None;
+        };
+        if let Some(date) = zone::goes_back(zone) {
+            self.report(
+                Diagnostic::new(
+                    Code::ZoneGoesBack,
+                    format!(
+                        "in {} the calendar went back to the day before on {date}",
+                        zone.name()
+                    ),
+                )
+                .hint("choose a zone in which every date comes once")
+                .at(place),
+            );
+            return None;
+        }
+        Some(zone)
+    }
+
+    fn missing(&mut self, fields: &Fields<'_, '_>, key: &str) {
+        self.missing_from(fields, fields.keys.name, key);
+    }
+
+    /// Not where the key was merely misspelt, which is a fault of its own.
+    fn missing_from(&mut self, fields: &Fields<'_, '_>, who: &str, key: &str) {
+        let misspelt = fields.table.iter().any(|(name, _)| {
+            let name: &str = name.get_ref();
+            !fields.keys.known.contains(&name)
+                && keys::nearest(name, fields.keys.known.iter().copied()) == Some(key)
+        });
+        if !misspelt {
+            let message = format!("{who} needs `{key}`");
+            self.report(Diagnostic::new(Code::MissingKey, message).at(fields.place));
+        }
+    }
+
+    fn wrong_type(&mut self, key: &str, wanted: &str, value: &Value<'_>) {
+        let place = self.place_of(value);
+        let found = match value.get_ref() {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.report(
+            Diagnostic::new(
+                Code::WrongType,
+                format!("`{key}` must be {wanted}, not {found}"),
+            )
+            .at(place),
+        );
+    }
+
+    fn table<'a, 'i>(&mut self, value: &'a Value<'i>, key: &str) -> Option<&'a DeTable<'i>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(key, "a table", value);
+        }
+        table
+    }
+
+    /// A text that says something, trimmed, with its place.
+    fn text_value(&mut self, value: &Value<'_>, key: &str) -> Option<(String, Place)> {
+        let place = self.place_of(value);
+        let Some(text) = value.get_ref().as_str() else {
+            self.wrong_type(key, "a text in quotes", value);
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.report(
+                Diagnostic::new(Code::BlankText, format!("`{key}` must not be blank")).at(place),
+            );
+            return None;
+        }
+        Some((text.trim().to_owned(), place))
+    }
+
+    fn required_text(&mut self, fields: &Fields<'_, '_>, key: &str) -> Option<(String, Place)> {
+        match fields.get(key) {
+            Some(value) => self.text_value(value, key),
+            None => {
+                self.missing(fields, key);
+                None
+            }
+        }
+    }
+
+    /// `Some(None)` where it is not written, `None` where it is wrong.
+    #[expect(clippy::option_option, reason = "absent and wrong are different")]
+    fn optional_text(&mut self, fields: &Fields<'_, '_>, key: &str) -> Option<Option<String>> {
+        match fields.get(key) {
+            Some(value) => self.text_value(value, key).map(|(text, _)| Some(text)),
+            None => Some(None),
+        }
+    }
+
+    /// One of a few words.
+    fn word<T: Copy>(
+        &mut self,
+        value: &Value<'_>,
+        key: &str,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
+        let (text, place) = self.text_value(value, key)?;
+        if let Some((_, meant)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*meant);
+        }
+        let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let hint = match keys::nearest(&text, all.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it is one of {}", all.join(", ")),
+        };
+        self.report(
+            Diagnostic::new(Code::UnknownWord, format!("`{key}` cannot be `{text}`"))
+                .hint(hint)
+                .at(place),
+        );
+        None
+    }
+}

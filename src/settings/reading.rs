@@ -1,0 +1,366 @@
+//! From files and variables to one set of values, each checked where it stands.
+//!
+//! The `config` crate lays the layers over one another. What it does not do is
+//! done before: it has no line numbers, turns one type into another silently,
+//! and quotes values in its errors.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue};
+
+use super::SettingsError;
+
+const PREFIX: &str = "RETENTIOND__";
+
+/// What a key's value may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    /// Any text that is not empty.
+    Text,
+    /// A path from the root on: the working directory of a service is an accident.
+    Folder,
+    /// A whole number within these, both included.
+    Whole(i64, i64),
+    /// A number within these, both included.
+    Number(f64, f64),
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => f.write_str("text that is not empty"),
+            Self::Folder => f.write_str("an absolute path"),
+            Self::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
+            Self::Number(least, most) => write!(f, "a number from {least} to {most}"),
+            Self::Word(words) => write!(f, "one of {}", words.join(", ")),
+        }
+    }
+}
+
+/// A setting: where it stands, and what it may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Key {
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+}
+
+impl Key {
+    const fn new(section: &'static str, name: &'static str, kind: Kind) -> Self {
+        Self {
+            section,
+            name,
+            kind,
+        }
+    }
+
+    /// `throttle.duty_cycle`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+}
+
+/// Every key but `stores.NAME.path`.
+pub const KEYS: [Key; 9] = [
+    Key::new("database", "url", Kind::Text),
+    Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
+    Key::new("throttle", "duty_cycle", Kind::Number(0.01, 1.0)),
+    Key::new("throttle", "batch_milliseconds", Kind::Whole(10, 10_000)),
+    Key::new(
+        "throttle",
+        "lock_timeout_milliseconds",
+        Kind::Whole(1, 60_000),
+    ),
+    Key::new(
+        "throttle",
+        "statement_timeout_milliseconds",
+        Kind::Whole(100, 3_600_000),
+    ),
+    Key::new("log", "format", Kind::Word(&["text", "json"])),
+    Key::new(
+        "log",
+        "level",
+        Kind::Word(&["error", "warn", "info", "debug", "trace"]),
+    ),
+    Key::new("state", "directory", Kind::Folder),
+];
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On a line of a file, from 1.
+    Line(PathBuf, usize),
+    /// In a variable of the environment.
+    Variable(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// One thing that is wrong, without the value itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was written.
+    pub place: Place,
+    /// The key, as far as it was written.
+    pub key: String,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a key or its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no such key; the nearest there is.
+    Unknown(Option<String>),
+    /// The name of a store is not plain.
+    StoreName,
+    /// It is a section, and was given a value.
+    Section,
+    /// What it must be.
+    Value(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, key, fault } = self;
+        write!(f, "{place}: ")?;
+        match fault {
+            Fault::Unknown(None) => write!(f, "there is no setting `{key}`"),
+            Fault::Unknown(Some(near)) => {
+                write!(f, "there is no setting `{key}`; did you mean `{near}`?")
+            }
+            Fault::StoreName => write!(
+                f,
+                "`{key}`: a store's name is lower-case letters, digits, `-` and `_`"
+            ),
+            Fault::Section => write!(f, "`{key}` is a section with keys of its own, not a value"),
+            Fault::Value(kind) => write!(f, "`{key}` must be {kind}"),
+        }
+    }
+}
+
+/// What stands at a path of names.
+enum Node {
+    Section,
+    Value(Kind),
+    None(Fault),
+}
+
+fn node(path: &[String]) -> Node {
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    match *names.as_slice() {
+        [] | ["stores"] => return Node::Section,
+        ["stores", name] | ["stores", name, "path"] if !is_store_name(name) => {
+            return Node::None(Fault::StoreName);
+        }
+        ["stores", _] => return Node::Section,
+        ["stores", _, "path"] => return Node::Value(Kind::Folder),
+        [section] if KEYS.iter().any(|key| key.section == section) => return Node::Section,
+        [section, name] => {
+            let known = KEYS
+                .iter()
+                .find(|key| key.section == section && key.name == name);
+            if let Some(key) = known {
+                return Node::Value(key.kind);
+            }
+        }
+        _ => {}
+    }
+    Node::None(Fault::Unknown(nearest(path)))
+}
+
+fn is_store_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+}
+
+fn nearest(path: &[String]) -> Option<String> {
+    let written = path.join(".");
+    let mut known: Vec<String> = KEYS.iter().map(Key::path).collect();
+    if let [first, name, _] = path
+        && first == "stores"
+    {
+        known.push(format!("stores.{name}.path"));
+    }
+    if path.len() == 1 {
+        known = KEYS.iter().map(|key| key.section.to_owned()).collect();
+        known.push("stores".to_owned());
+    }
+    known
+        .into_iter()
+        .map(|key| (strsim::normalized_damerau_levenshtein(&key, &written), key))
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, key)| key)
+}
+
+/// The process's environment, without what is not Unicode: no setting is.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// All layers over one another, deserialised.
+pub(super) fn layered<T: DeserializeOwned>(
+    usual: &[PathBuf],
+    config_file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> Result<T, SettingsError> {
+    let mut collected = Collected::default();
+    for path in usual {
+        match fs::read_to_string(path) {
+            Ok(text) => collected.file(path, &text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(unreadable(path, source)),
+        }
+    }
+    if let Some(path) = config_file {
+        let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+        collected.file(path, &text)?;
+    }
+    for (name, value) in environment {
+        if let Some(rest) = name.strip_prefix(PREFIX)
+            && !value.is_empty()
+        {
+            let path: Vec<String> = rest.split("__").map(str::to_lowercase).collect();
+            collected.variable(name, path, value);
+        }
+    }
+    if !collected.problems.is_empty() {
+        return Err(SettingsError::Invalid(collected.problems));
+    }
+    // `config`'s errors quote values, so they end here.
+    let mut builder = config::Config::builder();
+    for (key, value) in collected.values {
+        builder = builder
+            .set_override(key, value)
+            .map_err(|_| SettingsError::Contradiction)?;
+    }
+    builder
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|_| SettingsError::Contradiction)
+}
+
+fn unreadable(path: &Path, source: io::Error) -> SettingsError {
+    SettingsError::Unreadable {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// What was read so far: later values stand later, and win.
+#[derive(Default)]
+struct Collected {
+    values: Vec<(String, config::Value)>,
+    problems: Vec<Problem>,
+}
+
+impl Collected {
+    fn file(&mut self, path: &Path, text: &str) -> Result<(), SettingsError> {
+        let line_of = |position: usize| {
+            let before = text.as_bytes().iter().take(position);
+            before.filter(|byte| **byte == b'\n').count() + 1
+        };
+        let table = DeTable::parse(text).map_err(|error| SettingsError::Syntax {
+            path: path.to_path_buf(),
+            line: line_of(error.span().map_or(0, |span| span.start)),
+            message: error.message().to_owned(),
+        })?;
+        let place = |position: usize| Place::Line(path.to_path_buf(), line_of(position));
+        self.table(&mut Vec::new(), table.get_ref(), &place);
+        Ok(())
+    }
+
+    fn table(
+        &mut self,
+        path: &mut Vec<String>,
+        table: &DeTable<'_>,
+        place: &impl Fn(usize) -> Place,
+    ) {
+        for (name, value) in table {
+            path.push(name.get_ref().clone().into_owned());
+            let here = place(name.span().start);
+            match (node(path), value.get_ref()) {
+                (Node::Section, DeValue::Table(inner)) => self.table(path, inner, place),
+                (Node::Section, _) => self.problem(here, path, Fault::Section),
+                (Node::None(fault), _) => self.problem(here, path, fault),
+                (Node::Value(kind), value) => match from_toml(kind, value) {
+                    Some(value) => self.values.push((path.join("."), value)),
+                    None => self.problem(here, path, Fault::Value(kind.to_string())),
+                },
+            }
+            path.pop();
+        }
+    }
+
+    fn variable(&mut self, name: &str, path: Vec<String>, value: &str) {
+        let here = Place::Variable(name.to_owned());
+        match node(&path) {
+            Node::Section => self.problem(here, &path, Fault::Section),
+            Node::None(fault) => self.problem(here, &path, fault),
+            Node::Value(kind) => match from_text(kind, value) {
+                Some(value) => self.values.push((path.join("."), value)),
+                None => self.problem(here, &path, Fault::Value(kind.to_string())),
+            },
+        }
+    }
+
+    fn problem(&mut self, place: Place, path: &[String], fault: Fault) {
+        self.problems.push(Problem {
+            place,
+            key: path.join("."),
+            fault,
+        });
+    }
+}
+
+/// The value if the kind allows it, without turning one type into another
+/// (but a whole number is a number).
+fn from_toml(kind: Kind, value: &DeValue<'_>) -> Option<config::Value> {
+    let number = match value {
+        DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+        DeValue::Float(number) => number.as_str(),
+        _ => "",
+    };
+    match (kind, value) {
+        (Kind::Text | Kind::Folder | Kind::Word(_), DeValue::String(text)) => from_text(kind, text),
+        (Kind::Whole(..), DeValue::Integer(_))
+        | (Kind::Number(..), DeValue::Integer(_) | DeValue::Float(_)) => from_text(kind, number),
+        _ => None,
+    }
+}
+
+/// The value if the text is one of this kind.
+fn from_text(kind: Kind, text: &str) -> Option<config::Value> {
+    match kind {
+        Kind::Text => (!text.trim().is_empty()).then(|| text.into()),
+        Kind::Folder => Path::new(text).is_absolute().then(|| text.into()),
+        Kind::Word(words) => words.contains(&text).then(|| text.into()),
+        Kind::Whole(least, most) => {
+            let number: i64 = text.parse().ok()?;
+            (least..=most).contains(&number).then(|| number.into())
+        }
+        Kind::Number(least, most) => {
+            let number: f64 = text.parse().ok()?;
+            (least..=most).contains(&number).then(|| number.into())
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The counts of a plan, all from one snapshot.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::catalog::CatalogError;
+use crate::ident::ClassId;
+use crate::plan::{Plan, Standing};
+use crate::store;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// The catalogue could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A query failed.
+    #[error("could not ask the database about {what}")]
+    Database {
+        /// What was asked about.
+        what: &'static str,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A query about a class failed. The server's own words could quote a row.
+    #[error("could not count the records of class `{class}` ({reason})")]
+    Class {
+        /// The class.
+        class: ClassId,
+        /// SQLSTATE and constraint, or the sort of connection failure.
+        reason: String,
+    },
+    /// A query about one record failed.
+    #[error("the key does not fit the types of the table's key columns ({reason})")]
+    Record {
+        /// SQLSTATE and constraint, or the sort of connection failure.
+        reason: String,
+    },
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::store::LedgerError),
+}
+
+/// How many records of a class are in which state. See `json.md`, "plan".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// The class's condition is TRUE.
+    pub claimed: u64,
+    /// Goes in this pass, or within the sweep's time if it lies behind the position.
+    pub due: u64,
+    /// Past, and a hold protects it.
+    pub held: u64,
+    /// Past under a maximum, and another class keeps it.
+    pub conflict: u64,
+    /// Past, and waits for a person.
+    pub waiting: u64,
+    /// Past, and another class protects it or decides about it.
+    pub retained_by_other: u64,
+    /// Past, and failed by itself before.
+    pub quarantined: u64,
+    /// Past since before yesterday's end and still there, whatever the reason.
+    pub overdue: u64,
+    /// Already flagged or anonymised by this class.
+    pub done: u64,
+    /// Touched after its trigger. (No class can ask for that yet.)
+    pub active: u64,
+    /// Claimed, and has no trigger date.
+    pub without_trigger: u64,
+    /// Claimed, and its trigger is a sentinel.
+    pub implausible_trigger: u64,
+    /// Claimed, and its trigger lies ahead.
+    pub future_trigger: u64,
+}
+
+/// The counts of one class, with its dependants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassCounts {
+    /// The class.
+    pub id: ClassId,
+    /// None where the class is refused.
+    pub counts: Option<Counts>,
+    /// By table, how many rows go with the due records.
+    pub dependants: BTreeMap<String, u64>,
+}
+
+impl ClassCounts {
+    /// `ready`, `waiting`, `refused`, `retained` or `idle`, from the plan's standing and
+    /// what was counted.
+    #[must_use]
+    pub fn status(&self, standing: Standing) -> &'static str {
+        match (standing, &self.counts) {
+            (Standing::Refused, _) | (_, None) => "refused",
+            (Standing::Retained, _) => "retained",
+            (_, Some(counts)) if counts.due > 0 => "ready",
+            (_, Some(counts)) if counts.waiting > 0 => "waiting",
+            _ => "idle",
+        }
+    }
+}
+
+/// Counts every class of a plan, in the plan's order, from one snapshot.
+///
+/// # Errors
+/// When a query fails.
+pub async fn count(conn: &mut PgConnection, plan: &Plan) -> Result<Vec<ClassCounts>, SurveyError> {
+    let failed = |source| SurveyError::Database {
+        what: "its records",
+        source,
+    };
+    let mut tx = conn
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await
+        .map_err(failed)?;
+    let mut counted = Vec::new();
+    for class in plan.classes() {
+        let broken = |error: sqlx::Error| SurveyError::Class {
+            class: class.id.clone(),
+            reason: store::reason(&error),
+        };
+        let Some(questions) = &class.questions else {
+            counted.push(ClassCounts {
+                id: class.id.clone(),
+                counts: None,
+                dependants: BTreeMap::new(),
+            });
+            continue;
+        };
+        let row = store::planned(&questions.count)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(broken)?;
+        let number = |nth: usize| -> Result<u64, SurveyError> {
+            if nth >= row.len() {
+                return Ok(0);
+            }
+            row.try_get::<i64, _>(nth)
+                .map(|n| u64::try_from(n).unwrap_or(0))
+                .map_err(broken)
+        };
+        let counts = Counts {
+            claimed: number(0)?,
+            due: number(1)?,
+            held: number(2)?,
+            conflict: number(3)?,
+            waiting: number(4)?,
+            retained_by_other: number(5)?,
+            quarantined: number(6)?,
+            overdue: number(7)?,
+            done: number(8)?,
+            active: 0,
+            without_trigger: number(9)?,
+            implausible_trigger: number(10)?,
+            future_trigger: number(11)?,
+        };
+        let mut dependants = BTreeMap::new();
+        for (table, sql) in &questions.dependants {
+            let rows = if counts.due == 0 {
+                0
+            } else {
+                let row = store::planned(sql)
+                    .fetch_one(&mut *tx)
+                    .await
+                    .map_err(broken)?;
+                u64::try_from(row.try_get::<i64, _>(0).map_err(broken)?).unwrap_or(0)
+            };
+            dependants.insert(table.clone(), rows);
+        }
+        counted.push(ClassCounts {
+            id: class.id.clone(),
+            counts: Some(counts),
+            dependants,
+        });
+    }
+    tx.rollback().await.map_err(failed)?;
+    Ok(counted)
+}
+
+/// The last day of the oldest overdue record of a class.
+///
+/// # Errors
+/// When the query fails.
+pub async fn oldest_overdue(
+    conn: &mut PgConnection,
+    class: &crate::plan::ClassPlan,
+) -> Result<Option<NaiveDate>, SurveyError> {
+    let Some(sql) = class
+        .questions
+        .as_ref()
+        .and_then(|questions| questions.oldest.as_deref())
+    else {
+        return Ok(None);
+    };
+    let broken = |error: sqlx::Error| SurveyError::Class {
+        class: class.id.clone(),
+        reason: store::reason(&error),
+    };
+    let row = store::planned(sql).fetch_one(conn).await.map_err(broken)?;
+    let day: Option<String> = row.try_get(0).map_err(broken)?;
+    Ok(day.and_then(|day| day.parse().ok()))
+}

@@ -1,0 +1,112 @@
+//! What follows from what each class says of one record: who decides, the record's state,
+//! and the day on which it would go. Rules 1 to 3 of "Which class decides", for reading.
+
+use chrono::NaiveDate;
+
+use super::{Explanation, Said};
+
+/// A class that retains decides before all others; else, among the minimums and the
+/// earliest maximum that is not done, the latest last day, on a tie the mildest disposal.
+pub(super) fn decide_who_governs(said: &mut [Said]) {
+    if let Some(keeper) = said.iter_mut().find(|said| said.retains) {
+        keeper.claim.governs = true;
+        return;
+    }
+    let rank = |said: &Said| {
+        let severity = match said.claim.disposal {
+            "flag" => 0,
+            "anonymise" => 1,
+            _ => 2,
+        };
+        (severity, said.claim.class.clone())
+    };
+    let done = |said: &Said| said.state.as_deref() == Some("done");
+    let undone = said
+        .iter()
+        .any(|s| !s.is_minimum && s.claim.last_day.is_some() && !done(s));
+    let earliest = (0..said.len())
+        .filter(|nth| !said[*nth].is_minimum && said[*nth].claim.last_day.is_some())
+        .filter(|nth| !undone || !done(&said[*nth]))
+        .min_by_key(|nth| (said[*nth].claim.last_day, rank(&said[*nth])));
+    // A minimum without a trigger has no last day at all, and so keeps the record for ever.
+    let governing = (0..said.len())
+        .filter(|nth| said[*nth].is_minimum || Some(*nth) == earliest)
+        .max_by_key(|nth| {
+            let last_day = said[*nth].claim.last_day.unwrap_or(NaiveDate::MAX);
+            (last_day, std::cmp::Reverse(rank(&said[*nth])))
+        });
+    if let Some(nth) = governing {
+        said[nth].claim.governs = true;
+    }
+}
+
+pub(super) fn state(said: &[Said], answer: &Explanation) -> &'static str {
+    let any = |state: &str| said.iter().any(|said| said.state.as_deref() == Some(state));
+    if !answer.holds.is_empty() || said.iter().any(|said| said.held) {
+        return "held";
+    }
+    if said.is_empty() {
+        return "unclaimed";
+    }
+    if any("conflict") {
+        return "conflict";
+    }
+    if said.iter().any(|said| said.retains) {
+        return "retained";
+    }
+    if let Some(done) = said
+        .iter()
+        .find(|said| said.state.as_deref() == Some("done"))
+    {
+        return if done.claim.disposal == "flag" {
+            "flagged"
+        } else {
+            "anonymised"
+        };
+    }
+    if any("due") {
+        return "due";
+    }
+    if any("waiting") {
+        return "waiting";
+    }
+    if any("quarantined") {
+        return "quarantined";
+    }
+    let undated = |said: &&Said| {
+        matches!(
+            said.claim.undated.as_deref(),
+            Some("without" | "implausible")
+        )
+    };
+    let governs_undated = said
+        .iter()
+        .filter(|said| said.claim.governs)
+        .any(|said| undated(&said));
+    if governs_undated || said.iter().all(|said| undated(&said)) {
+        "undated"
+    } else {
+        "kept"
+    }
+}
+
+/// The first day on which every minimum is past and, if there are maximums, one of them is.
+pub(super) fn will_go_on(said: &[Said], state: &str, today: NaiveDate) -> Option<NaiveDate> {
+    if !matches!(state, "kept" | "due") || said.iter().any(|said| said.retains) {
+        return None;
+    }
+    let mut day = None;
+    for said in said.iter().filter(|said| said.is_minimum) {
+        day = day.max(Some(said.claim.last_day?.succ_opt()?));
+    }
+    let maximums: Vec<&Said> = said.iter().filter(|said| !said.is_minimum).collect();
+    if !maximums.is_empty() {
+        day = day.max(Some(
+            maximums
+                .iter()
+                .filter_map(|said| said.claim.last_day)
+                .min()?,
+        ));
+    }
+    day.map(|day| day.max(today))
+}

@@ -1,0 +1,232 @@
+//! Where everything stands: answered from the database, whether the service runs or not.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::StreamExt;
+use serde::Serialize;
+use sqlx::{PgConnection, Row};
+
+use super::{Drawn, SurveyError, count, oldest_overdue};
+use crate::ident::ClassId;
+use crate::ledger::Action;
+use crate::ledger::store::{Filter, Order, list};
+use crate::plan::Standing;
+
+/// See `json.md`, "status".
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// The day that was asked about.
+    pub on: NaiveDate,
+    /// The classes, in the schedule's order.
+    pub classes: Vec<ClassOverview>,
+    /// The ledger.
+    pub ledger: LedgerOverview,
+    /// The last pass.
+    pub last_run: Option<LastRun>,
+    /// Files whose rows are gone and which are still to be removed.
+    pub files_pending: u64,
+}
+
+/// One class.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassOverview {
+    /// The class.
+    pub id: ClassId,
+    /// `ready`, `waiting`, `refused`, `retained` or `idle`.
+    pub status: &'static str,
+    /// Claimed records that stay: neither due nor disposed of already. None where refused.
+    pub kept: Option<u64>,
+    /// Records that go in the next pass.
+    pub due: Option<u64>,
+    /// Records that are late.
+    pub overdue: Option<u64>,
+    /// Past records that holds protect.
+    pub held: Option<u64>,
+    /// Past records that wait for a person.
+    pub waiting: Option<u64>,
+    /// Records of which one class orders that they go and another that they stay.
+    pub conflict: Option<u64>,
+    /// Records flagged and still in the table.
+    pub flagged: u64,
+    /// Records anonymised and still in the table.
+    pub anonymised: u64,
+    /// Records set aside.
+    pub quarantined: Option<u64>,
+    /// Records without a trigger date.
+    pub without_trigger: Option<u64>,
+    /// Records whose trigger date cannot be believed.
+    pub implausible_trigger: Option<u64>,
+    /// When every row had last been read.
+    pub last_full_sweep: Option<DateTime<Utc>>,
+    /// When the class was last dealt with to the end.
+    pub last_success: Option<DateTime<Utc>>,
+    /// The last day of the oldest late record.
+    pub oldest_overdue: Option<NaiveDate>,
+}
+
+/// The ledger's part.
+#[derive(Debug, Clone, Serialize)]
+pub struct LedgerOverview {
+    /// Sealed entries.
+    pub size: u64,
+    /// Entries not sealed yet.
+    pub unsealed: u64,
+    /// What the last verification said; none before the first.
+    pub verdict: Option<String>,
+    /// When that was.
+    pub verified_at: Option<DateTime<Utc>>,
+}
+
+/// The last pass.
+#[derive(Debug, Clone, Serialize)]
+pub struct LastRun {
+    /// Its number.
+    pub id: i64,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// When it ended; none while it runs, or if it was broken off.
+    pub finished: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub outcome: Option<String>,
+}
+
+fn bookkeeping(source: sqlx::Error) -> SurveyError {
+    SurveyError::Database {
+        what: "the bookkeeping",
+        source,
+    }
+}
+
+/// Looks at everything on the day of the plan. Needs our schema.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview, SurveyError> {
+    let counted = count(conn, &drawn.plan).await?;
+    let successes = times(
+        conn,
+        "SELECT class_id, last_success FROM retentiond.class_state WHERE last_success IS NOT NULL",
+    )
+    .await?;
+    let sweeps = times(
+        conn,
+        "SELECT class_id, min(sweep_done_at) FROM retentiond.position GROUP BY class_id
+         HAVING bool_and(sweep_done_at IS NOT NULL)",
+    )
+    .await?;
+    let mut classes = Vec::new();
+    for (class, counted) in drawn.plan.classes().iter().zip(counted) {
+        let oldest = match &counted.counts {
+            Some(counts) if counts.overdue > 0 => oldest_overdue(conn, class).await?,
+            _ => None,
+        };
+        let counts = counted.counts.as_ref();
+        let done = counts.map_or(0, |c| c.done);
+        let stays = matches!(class.disposal, "flag" | "anonymise");
+        let success = successes.get(class.id.as_str()).copied();
+        classes.push(ClassOverview {
+            id: class.id.clone(),
+            status: counted.status(class.standing),
+            kept: counts.map(|c| {
+                c.claimed
+                    - c.due.min(c.claimed)
+                    - if class.disposal == "anonymise" {
+                        done
+                    } else {
+                        0
+                    }
+            }),
+            due: counts.map(|c| c.due),
+            overdue: counts.map(|c| c.overdue),
+            held: counts.map(|c| c.held),
+            waiting: counts.map(|c| c.waiting),
+            conflict: counts.map(|c| c.conflict),
+            flagged: if class.disposal == "flag" { done } else { 0 },
+            anonymised: if class.disposal == "anonymise" {
+                done
+            } else {
+                0
+            },
+            quarantined: counts.map(|c| c.quarantined),
+            without_trigger: counts.map(|c| c.without_trigger),
+            implausible_trigger: counts.map(|c| c.implausible_trigger),
+            last_full_sweep: match (class.standing, stays) {
+                (Standing::Retained, _) => None,
+                (_, true) => sweeps.get(class.id.as_str()).copied(),
+                // A class that deletes reads everything from its lowest trigger each time.
+                (_, false) => success,
+            },
+            last_success: success,
+            oldest_overdue: oldest,
+        });
+    }
+    let ledger = sqlx::query(
+        "SELECT count(*), max(at) FILTER (WHERE action = 'verified') FROM retentiond.ledger_entry",
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(bookkeeping)?;
+    let verdict = last_verdict(conn).await?;
+    let run = sqlx::query("SELECT run_id, started_at, finished_at, outcome FROM retentiond.run ORDER BY run_id DESC LIMIT 1")
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(bookkeeping)?;
+    let last_run = match run {
+        None => None,
+        Some(row) => Some(LastRun {
+            id: row.try_get(0).map_err(bookkeeping)?,
+            started: row.try_get(1).map_err(bookkeeping)?,
+            finished: row.try_get(2).map_err(bookkeeping)?,
+            outcome: row.try_get(3).map_err(bookkeeping)?,
+        }),
+    };
+    let files: i64 = sqlx::query_scalar("SELECT count(*) FROM retentiond.file_work")
+        .fetch_one(conn)
+        .await
+        .map_err(bookkeeping)?;
+    Ok(Overview {
+        on: drawn.plan.on(),
+        classes,
+        ledger: LedgerOverview {
+            size: 0,
+            unsealed: ledger
+                .try_get::<i64, _>(0)
+                .map(|n| u64::try_from(n).unwrap_or(0))
+                .map_err(bookkeeping)?,
+            verdict,
+            verified_at: ledger.try_get(1).map_err(bookkeeping)?,
+        },
+        last_run,
+        files_pending: u64::try_from(files).unwrap_or(0),
+    })
+}
+
+/// What the last verification put on record.
+async fn last_verdict(conn: &mut PgConnection) -> Result<Option<String>, SurveyError> {
+    let filter = Filter {
+        action: Some(Action::Verified),
+        limit: Some(1),
+        order: Order::NewestFirst,
+        ..Filter::default()
+    };
+    let mut entries = list(conn, &filter).await?;
+    let Some(entry) = entries.next().await else {
+        return Ok(None);
+    };
+    Ok(entry?.entry.detail.get("verdict").cloned())
+}
+
+async fn times(
+    conn: &mut PgConnection,
+    sql: &'static str,
+) -> Result<BTreeMap<String, DateTime<Utc>>, SurveyError> {
+    let rows = sqlx::query(sql)
+        .fetch_all(conn)
+        .await
+        .map_err(bookkeeping)?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect::<Result<_, sqlx::Error>>()
+        .map_err(bookkeeping)
+}

@@ -1,0 +1,19 @@
+//! The command line as its users meet it: the built program, in an empty folder with a
+//! cleared environment, on a private database. Exit code, standard output and standard
+//! error are asserted together.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod command;
+mod demo;
+mod explaining;
+mod office;
+mod pipes;
+mod privacy;
+mod refusals;
+mod shapes;
+mod words;

@@ -1,0 +1,13 @@
+//! The service on a simulated clock and a real database.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clock;
+mod harness;
+mod log;
+mod process;
+mod reload;
+mod stop;
+mod trouble;

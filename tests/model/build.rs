@@ -1,0 +1,500 @@
+//! From a [`Seed`]'s numbers to a world that keeps the engine's conditions.
+
+use std::collections::BTreeSet;
+
+use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
+use chrono_tz::Europe::London;
+use serde_json::json;
+
+use super::calendar::{Day, date};
+use super::strategies::{
+    ClassSeed, DaySeed, HoldSeed, RowSeed, Seed, TableSeed, TriggerSeed, instant,
+};
+use super::value::{Kind, Moment, Value};
+use super::world::{
+    Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Hold, OnDelete, Row, Rule,
+    Strategy, Table, Trigger, World,
+};
+
+/// One is a reserved word, so that a name that is not quoted fails.
+const TABLES: [&str; 4] = ["matter", "order", "case_note", "scan"];
+pub const TRIGGERS: [&str; 3] = ["closed_on", "received_at", "logged_at"];
+
+/// The columns that every table has beside its key and its foreign keys.
+pub fn common_columns() -> Vec<Column> {
+    [
+        ("closed_on", Kind::Date),
+        ("received_at", Kind::Instant),
+        ("logged_at", Kind::Naive),
+        ("active", Kind::Bool),
+        ("kind", Kind::Text),
+        ("Score", Kind::Int),
+        ("full_name", Kind::Text),
+        ("postcode", Kind::Text),
+        ("born_on", Kind::Date),
+        ("seen_on", Kind::Date),
+        ("answers", Kind::Json),
+    ]
+    .map(|(name, kind)| column(name, kind, true))
+    .to_vec()
+}
+
+fn column(name: &str, kind: Kind, nullable: bool) -> Column {
+    Column {
+        name: name.to_owned(),
+        kind,
+        nullable,
+    }
+}
+
+pub fn build(seed: &Seed) -> World {
+    let mut world = World {
+        now: instant(seed.today, seed.second),
+        tables: Vec::new(),
+        classes: Vec::new(),
+        holds: Vec::new(),
+    };
+    for (position, table) in seed.tables.iter().enumerate() {
+        let made = empty_table(&world.tables, position, table);
+        world.tables.push(made);
+    }
+    for (position, class) in seed.classes.iter().enumerate() {
+        let made = build_class(&world.tables, seed.today, position, class);
+        world.classes.push(made);
+    }
+    for (position, table) in seed.tables.iter().enumerate() {
+        for (number, row) in table.rows.iter().enumerate() {
+            let made = build_row(&world, seed.today, position, table.key, number, row);
+            world.tables[position].rows.push(made);
+        }
+    }
+    for hold in &seed.holds {
+        add_hold(&mut world, seed.today, hold);
+    }
+    world
+}
+
+fn empty_table(before: &[Table], position: usize, seed: &TableSeed) -> Table {
+    let key = match seed.key {
+        0 => vec![column("id", Kind::Int, false)],
+        1 => vec![
+            column("area", Kind::Text, false),
+            column("num", Kind::Int, false),
+        ],
+        2 => vec![column("uid", Kind::Uuid, false)],
+        _ => vec![column("ref", Kind::Text, false)],
+    };
+    let mut columns = Vec::new();
+    let mut foreign = Vec::new();
+    for (parent, wishes) in before.iter().zip(&seed.keys) {
+        for (again, wish) in wishes.iter().enumerate() {
+            let Some((nullable, on_delete)) = *wish else {
+                continue;
+            };
+            let mut names = Vec::new();
+            for part in &parent.key {
+                let prefix = ["", "other_"][again];
+                let name = format!("{prefix}{}_{}", parent.name, part.name);
+                columns.push(column(&name, part.kind, nullable));
+                names.push(name);
+            }
+            let impossible = on_delete == OnDelete::SetNull && !nullable;
+            foreign.push(Foreign {
+                columns: names,
+                parent: parent.name.clone(),
+                nullable,
+                on_delete: if impossible {
+                    OnDelete::NoAction
+                } else {
+                    on_delete
+                },
+            });
+        }
+    }
+    columns.extend(common_columns());
+    Table {
+        name: TABLES[position].to_owned(),
+        key,
+        columns,
+        foreign,
+        indexed: seed.indexed,
+        rows: Vec::new(),
+    }
+}
+
+fn build_row(
+    world: &World,
+    today: NaiveDate,
+    position: usize,
+    key: u8,
+    number: usize,
+    seed: &RowSeed,
+) -> Row {
+    let mut row = Row::new();
+    let n = i32::try_from(number).expect("a small table");
+    match key {
+        0 => drop(row.insert("id".to_owned(), Value::Int(7 * n - 7))),
+        1 => {
+            row.insert(
+                "area".to_owned(),
+                Value::text(["N", "S/E", "O'x"][number % 3]),
+            );
+            row.insert("num".to_owned(), Value::Int(n / 2));
+        }
+        2 => {
+            let uid = format!(
+                "{:08x}-0000-4000-8000-{:012x}",
+                0xf000_0000_u32 - number as u32,
+                n
+            );
+            row.insert("uid".to_owned(), Value::Uuid(uid));
+        }
+        _ => {
+            let odd = ["a,b", "{x}", "\"q\"", "O'N", "é %", "back\\slash"][number % 6];
+            row.insert("ref".to_owned(), Value::Text(format!("{odd}-{n}")));
+        }
+    }
+    let table = &world.tables[position];
+    for (parent, wishes) in world.tables[..position].iter().zip(&seed.parents) {
+        let keys = table.foreign.iter().filter(|f| f.parent == parent.name);
+        for (foreign, wish) in keys.zip(wishes) {
+            let chosen = wish.or((!foreign.nullable).then_some(0));
+            // A table of parents always has rows: its seed says at least five.
+            let target = chosen.map(|c| &parent.rows[usize::from(c) % parent.rows.len()]);
+            for (part, (column, name)) in parent.key.iter().zip(&foreign.columns).enumerate() {
+                // Now and then one half of a composite key is NULL: that refers to nothing.
+                let half = part > 0 && foreign.nullable && chosen.is_some_and(|c| c % 11 == 10);
+                let value = target
+                    .filter(|_| !half)
+                    .map_or(Value::Null, |t| t[&column.name].clone());
+                row.insert(name.clone(), value);
+            }
+        }
+    }
+    let day = |slot: usize| day(world, today, seed.days[slot]);
+    row.insert(
+        "closed_on".to_owned(),
+        day(0).map_or(Value::Null, Value::Date),
+    );
+    row.insert("received_at".to_owned(), moment(day(1), seed.clock, true));
+    row.insert("logged_at".to_owned(), moment(day(2), seed.clock, false));
+    row.insert(
+        "active".to_owned(),
+        seed.active.map_or(Value::Null, Value::Bool),
+    );
+    let kinds = ["open", "it's", "Ä/b"];
+    let kind = seed
+        .kind
+        .map_or(Value::Null, |k| Value::text(kinds[usize::from(k) % 3]));
+    row.insert("kind".to_owned(), kind);
+    row.insert(
+        "Score".to_owned(),
+        seed.score.map_or(Value::Null, Value::Int),
+    );
+    add_person(&mut row, seed.person);
+    row
+}
+
+fn add_person(row: &mut Row, seed: [u8; 5]) {
+    let text = |choices: [&str; 8], at: u8| match choices[usize::from(at) % 8] {
+        "" => Value::Null,
+        text => Value::text(text),
+    };
+    let names = [
+        "",
+        "[redacted]",
+        "Ada O'Brien",
+        "Bo",
+        "Çelik",
+        "D\nE",
+        "  ",
+        "x",
+    ];
+    row.insert("full_name".to_owned(), text(names, seed[0]));
+    let codes = [
+        "", "SE1", "SE1 2AA", "SW1A 1AA", "N1 9GU", "EC1A", "B33 8TH", "M1 1AE",
+    ];
+    row.insert("postcode".to_owned(), text(codes, seed[1]));
+    for (name, at) in [("born_on", seed[2]), ("seen_on", seed[3])] {
+        let dates = [
+            None,
+            Some(date(1980, 1, 1)),
+            Some(date(1999, 5, 1)),
+            Some(date(1972, 2, 29)),
+            Some(date(2000, 12, 31)),
+            Some(date(1900, 3, 1)),
+            Some(date(2020, 2, 29)),
+            Some(date(1969, 12, 31)),
+        ];
+        row.insert(
+            name.to_owned(),
+            dates[usize::from(at) % 8].map_or(Value::Null, Value::on),
+        );
+    }
+    let answers = match seed[4] {
+        0 => Value::Null,
+        1 => Value::Json(json!({})),
+        2 => Value::Json(json!({"age": 3})),
+        3 => Value::Json(json!({"phone": null})),
+        4 => Value::Json(json!({"phone": {"home": "1"}, "b": [1, {"phone": 2}]})),
+        5 => Value::Json(json!({"a": {"phone": "2"}})),
+        6 => Value::Json(json!([])),
+        7 => Value::Json(json!([1, {"phone": "3"}])),
+        8 => Value::Json(json!("phone")),
+        9 => Value::Json(json!(null)),
+        10 => Value::Json(json!({"a": ["phone"], "phone": []})),
+        11 => Value::Json(json!({"a": "phone"})),
+        12 => Value::Json(json!({"a": {"phone": null, "b": 1}})),
+        n => Value::Json(json!({"phone": n.to_string(), "age": n})),
+    };
+    row.insert("answers".to_owned(), answers);
+}
+
+fn shift(from: NaiveDate, days: i64) -> NaiveDate {
+    if days < 0 {
+        from - Days::new(days.unsigned_abs())
+    } else {
+        from + Days::new(days as u64)
+    }
+}
+
+fn day(world: &World, today: NaiveDate, seed: DaySeed) -> Option<Day> {
+    Some(match seed {
+        DaySeed::Null => return None,
+        DaySeed::Sentinel(0) => Day::Before,
+        DaySeed::Sentinel(1) => Day::On(date(1900, 1, 1)),
+        DaySeed::Sentinel(2) => Day::On(date(1970, 1, 1)),
+        DaySeed::Sentinel(3) => Day::On(date(1989, 12, 31)),
+        DaySeed::Sentinel(4) => Day::On(date(1990, 1, 1)),
+        DaySeed::Sentinel(5) => Day::After,
+        DaySeed::Sentinel(6) => Day::On(date(3999, 12, 31)),
+        DaySeed::Sentinel(7) => Day::On(date(4000, 1, 1)),
+        DaySeed::Sentinel(_) => Day::On(date(9999, 12, 31)),
+        DaySeed::Ago(days) => Day::On(shift(today, -i64::from(days))),
+        DaySeed::Near(class, days) => {
+            let class = &world.classes[usize::from(class) % world.classes.len()];
+            let from = class
+                .dispose()
+                .map_or(today, |rule| rule.period.cutoff(rule.maximum, today));
+            Day::On(shift(from, i64::from(days)))
+        }
+    })
+}
+
+/// A moment of that London day, on either side of its midnights and its clock changes.
+fn moment(day: Option<Day>, clock: u8, utc: bool) -> Value {
+    let made = |moment| {
+        if utc {
+            Value::Instant(moment)
+        } else {
+            Value::Naive(moment)
+        }
+    };
+    let date = match day {
+        None => return Value::Null,
+        Some(Day::Before) => return made(Moment::Before),
+        Some(Day::After) => return made(Moment::After),
+        Some(Day::On(date)) => date,
+    };
+    let second = [43_200, 0, 1, 86_399, 3_600, 5_400, 82_800, 82_799][usize::from(clock) % 8];
+    let wall: NaiveDateTime = date.and_time(NaiveTime::MIN) + TimeDelta::seconds(second);
+    if !utc {
+        return made(Moment::At(wall));
+    }
+    // An hour that spring skips is read as the hour after it.
+    let local = London.from_local_datetime(&wall);
+    let found = if clock >= 4 {
+        local.latest()
+    } else {
+        local.earliest()
+    };
+    made(Moment::At(found.map_or(wall, |at| at.naive_utc())))
+}
+
+fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &ClassSeed) -> Class {
+    let own = usize::from(seed.table) % tables.len();
+    let table = tables[own].name.clone();
+    // The ids' order is not the file's.
+    let id = format!("c{}-{position}", seed.name);
+    let claim = if seed.fate == 3 {
+        Some(super::condition::Condition::Column(
+            "no_such_column".to_owned(),
+        ))
+    } else {
+        seed.claim.clone()
+    };
+    if seed.fate == 1 {
+        return Class {
+            id,
+            table,
+            claim,
+            rule: Rule::Retain,
+        };
+    }
+    let column = |at: u8| TRIGGERS[usize::from(at) % 3].to_owned();
+    let trigger = match &seed.trigger {
+        _ if seed.fate == 2 => Trigger::Columns(vec![("no_such_column".to_owned(), None)]),
+        TriggerSeed::Column(at) => Trigger::Columns(vec![(column(*at), None)]),
+        TriggerSeed::List(list) => {
+            let mut columns: Vec<(String, Option<super::condition::Condition>)> = Vec::new();
+            for (at, when) in list {
+                // A schedule may name a column once.
+                if columns.iter().all(|(name, _)| *name != column(*at)) {
+                    columns.push((column(*at), when.clone()));
+                }
+            }
+            Trigger::Columns(columns)
+        }
+        TriggerSeed::Fixed(days) => {
+            let from = seed.period.cutoff(seed.maximum, today);
+            Trigger::Fixed(shift(from, i64::from(*days)))
+        }
+    };
+    let disposal = match seed.disposal {
+        0 => Disposal::Flag,
+        1 => Disposal::Anonymise(anonymise(seed.columns)),
+        _ => Disposal::Delete,
+    };
+    let dependants = declare(tables, own, &disposal, seed);
+    let rule = Dispose {
+        trigger,
+        period: seed.period.clone(),
+        maximum: seed.maximum,
+        disposal,
+        gate: if seed.fate == 0 {
+            seed.gate
+        } else {
+            super::world::Gate::None
+        },
+        dependants,
+    };
+    Class {
+        id,
+        table,
+        claim,
+        rule: Rule::Dispose(rule),
+    }
+}
+
+fn anonymise(seed: [u8; 5]) -> Vec<Anonymisation> {
+    let wishes = [
+        (
+            "full_name",
+            [None, Some(Strategy::Redact), Some(Strategy::Null), None][usize::from(seed[0]) % 4],
+        ),
+        (
+            "postcode",
+            [None, Some(Strategy::Area)][usize::from(seed[1]) % 2],
+        ),
+        (
+            "born_on",
+            [
+                None,
+                Some(Strategy::Year),
+                Some(Strategy::Month),
+                Some(Strategy::Null),
+            ][usize::from(seed[2]) % 4],
+        ),
+        (
+            "seen_on",
+            [None, Some(Strategy::Month), Some(Strategy::Year)][usize::from(seed[3]) % 3],
+        ),
+    ];
+    let mut list: Vec<_> = wishes
+        .into_iter()
+        .filter_map(|(column, strategy)| {
+            Some(Anonymisation {
+                column: column.to_owned(),
+                path: vec![],
+                strategy: strategy?,
+            })
+        })
+        .collect();
+    let paths: &[&str] = [
+        &[][..],
+        &["phone"],
+        &["phone", "a.phone"],
+        &["a.phone", "age"],
+    ][usize::from(seed[4]) % 4];
+    list.extend(paths.iter().map(|path| Anonymisation {
+        column: "answers".to_owned(),
+        path: path.split('.').map(str::to_owned).collect(),
+        strategy: Strategy::Remove,
+    }));
+    if list.is_empty() {
+        let column = "full_name".to_owned();
+        list.push(Anonymisation {
+            column,
+            path: vec![],
+            strategy: Strategy::Redact,
+        });
+    }
+    list
+}
+
+/// Declares every table that a class must declare, and some that it may.
+fn declare(tables: &[Table], own: usize, disposal: &Disposal, seed: &ClassSeed) -> Vec<Dependant> {
+    let delete = match disposal {
+        Disposal::Flag => return Vec::new(),
+        Disposal::Anonymise(_) => false,
+        Disposal::Delete => true,
+    };
+    let mut out = Vec::new();
+    let mut gone = BTreeSet::from([tables[own].name.as_str()]);
+    for (position, table) in tables.iter().enumerate().skip(own + 1) {
+        let reaching: Vec<_> = table
+            .foreign
+            .iter()
+            .filter(|f| gone.contains(f.parent.as_str()))
+            .collect();
+        let to_record = reaching.iter().any(|f| f.parent == tables[own].name);
+        // An anonymised record stays: rows that refer to it alone need not be declared,
+        // and are not unlinked from it.
+        let must = delete || reaching.iter().any(|f| f.parent != tables[own].name);
+        if reaching.is_empty() || !(must || seed.family) {
+            continue;
+        }
+        let unlink = seed.unlink[position % 4]
+            && reaching.iter().all(|f| f.nullable)
+            && (delete || !to_record);
+        out.push(Dependant {
+            table: table.name.clone(),
+            unlink,
+        });
+        if !unlink {
+            gone.insert(&table.name);
+        }
+    }
+    if delete && seed.shared {
+        // Other tables may refer to them too: while one of their rows does, the shared row stays.
+        let shared: BTreeSet<&str> = tables[own]
+            .foreign
+            .iter()
+            .map(|f| f.parent.as_str())
+            .collect();
+        out.extend(shared.into_iter().map(|table| Dependant {
+            table: table.to_owned(),
+            unlink: false,
+        }));
+    }
+    out
+}
+
+fn add_hold(world: &mut World, today: NaiveDate, seed: &HoldSeed) {
+    let table = &world.tables[usize::from(seed.table) % world.tables.len()];
+    let row = &table.rows[usize::from(seed.row) % table.rows.len()];
+    let id = table.id(row);
+    if world
+        .holds
+        .iter()
+        .any(|hold| hold.table == id.table && hold.key == id.key)
+    {
+        return;
+    }
+    let until = seed.until.map(|days| shift(today, i64::from(days)));
+    world.holds.push(Hold {
+        table: id.table,
+        key: id.key,
+        until,
+    });
+}

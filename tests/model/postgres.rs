@@ -1,0 +1,289 @@
+//! Where PostgreSQL can say the same as the model, it is asked.
+//!
+//! The model's three-valued logic, its days in London, its last days and its reading
+//! of rows are its own code; each is compared here with what the database answers on
+//! a loaded world. That a row may go at all only the rules' page can say.
+
+use chrono::NaiveDate;
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+
+use super::calendar::Day;
+use super::compare::End;
+use super::pass::{Action, Outcome};
+use super::render::quoted;
+use super::rules::{State, trigger};
+use super::value::{Kind, Value};
+use super::world::{
+    Anonymisation, Class, Disposal, Dispose, RowId, Strategy, Table, Trigger, World,
+};
+
+/// Creates the world's tables and rows.
+///
+/// # Errors
+/// As the database answers.
+pub async fn load(world: &World, database: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(world.schema_sql()))
+        .execute(&mut *database)
+        .await?;
+    sqlx::query("SET TimeZone = 'UTC'")
+        .execute(&mut *database)
+        .await?;
+    sqlx::raw_sql(AssertSqlSafe(world.rows_sql()))
+        .execute(&mut *database)
+        .await?;
+    Ok(())
+}
+
+/// Where the model and PostgreSQL differ about a loaded world; none if they agree.
+///
+/// # Errors
+/// As the database answers.
+pub async fn disagreements(
+    world: &World,
+    database: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
+    let start = State::of(world);
+    let read = End::read(world, &mut *database, None).await?;
+    let mut out = read.differences(&End::of(&start));
+    for class in world
+        .classes
+        .iter()
+        .filter(|class| world.refusal(class).is_none())
+    {
+        out.extend(claims(world, class, &start, database).await?);
+        if let Some(rule) = class.dispose() {
+            out.extend(last_days(world, class, rule, &start, database).await?);
+            if let Disposal::Anonymise(list) = &rule.disposal {
+                out.extend(anonymised(world, class, list, &start, database).await?);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// `SELECT key, expression FROM table`, the key as texts.
+async fn ask(
+    table: &Table,
+    expression: &str,
+    database: &mut PgConnection,
+) -> Result<Vec<(RowId, sqlx::postgres::PgRow)>, sqlx::Error> {
+    let key: Vec<_> = table
+        .key
+        .iter()
+        .map(|c| format!("{}::text", quoted(&c.name)))
+        .collect();
+    let sql = format!(
+        "SELECT {}, {expression} FROM {}",
+        key.join(", "),
+        quoted(&table.name)
+    );
+    let mut out = Vec::new();
+    for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(database).await? {
+        let key = (0..table.key.len())
+            .map(|at| row.try_get(at))
+            .collect::<Result<_, _>>()?;
+        out.push((
+            RowId {
+                table: table.name.clone(),
+                key,
+            },
+            row,
+        ));
+    }
+    Ok(out)
+}
+
+async fn claims(
+    world: &World,
+    class: &Class,
+    start: &State,
+    database: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
+    let Some(claim) = &class.claim else {
+        return Ok(Vec::new());
+    };
+    let table = world.table(&class.table);
+    let mut out = Vec::new();
+    for (id, row) in ask(table, &format!("({})", claim.sql()), database).await? {
+        let found: Option<bool> = row.try_get(table.key.len())?;
+        let mine = claim.holds(&start.rows[&id]);
+        if found != mine {
+            out.push(format!(
+                "{} is {found:?} of {id:?}, not {mine:?}",
+                claim.sql()
+            ));
+        }
+    }
+    Ok(out)
+}
+
+/// The trigger's day in London as PostgreSQL casts it, and that day plus the period.
+async fn last_days(
+    world: &World,
+    class: &Class,
+    rule: &Dispose,
+    start: &State,
+    database: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
+    let Trigger::Columns(list) = &rule.trigger else {
+        return Ok(Vec::new());
+    };
+    let table = world.table(&class.table);
+    let parts: Vec<_> = list
+        .iter()
+        .map(|(column, when)| {
+            let when = when.as_ref().map_or("true".to_owned(), |w| w.sql());
+            let instant = table
+                .columns
+                .iter()
+                .any(|c| c.name == *column && c.kind == Kind::Instant);
+            let zone = if instant {
+                " AT TIME ZONE 'Europe/London'"
+            } else {
+                ""
+            };
+            format!("CASE WHEN {when} THEN ({}{zone})::date END", quoted(column))
+        })
+        .collect();
+    let day = format!("coalesce({})", parts.join(", "));
+    let expression = format!(
+        "{day}::text, CASE WHEN isfinite({day}) \
+         THEN ({day} + make_interval(months => {}, days => {}))::date END",
+        rule.period.months(),
+        rule.period.days()
+    );
+    let mut out = Vec::new();
+    for (id, row) in ask(table, &expression, database).await? {
+        let found: Option<String> = row.try_get(table.key.len())?;
+        let last: Option<NaiveDate> = row.try_get(table.key.len() + 1)?;
+        let mine = trigger(rule, &start.rows[&id]);
+        if found != mine.and_then(|day| Value::Date(day).shown()) {
+            out.push(format!("the trigger of {id:?} is {found:?}, not {mine:?}"));
+        }
+        let wanted = mine.map(|day| rule.period.last_day(day));
+        if let (Some(last), Some(wanted)) = (last, wanted)
+            && Day::On(last) != wanted
+        {
+            out.push(format!("the last day of {id:?} is {last}, not {wanted:?}"));
+        }
+    }
+    Ok(out)
+}
+
+async fn anonymised(
+    world: &World,
+    class: &Class,
+    list: &[Anonymisation],
+    start: &State,
+    database: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
+    let table = world.table(&class.table);
+    let mut out = Vec::new();
+    for a in list {
+        let column = quoted(&a.column);
+        let expression = match a.strategy {
+            Strategy::Null => continue,
+            Strategy::Redact => format!("left({column}, 0) || '[redacted]'"),
+            Strategy::Year => format!("date_trunc('year', {column}::timestamp)::date::text"),
+            Strategy::Month => format!("date_trunc('month', {column}::timestamp)::date::text"),
+            Strategy::Area => format!("split_part({column}, ' ', 1)"),
+            // Only an object has keys: PostgreSQL refuses a path into an array or a scalar.
+            Strategy::Remove => format!(
+                "(CASE jsonb_typeof({column} #> '{{{}}}') WHEN 'object' \
+                 THEN {column} #- '{{{}}}' ELSE {column} END)::text",
+                a.path[..a.path.len() - 1].join(","),
+                a.path.join(",")
+            ),
+        };
+        for (id, row) in ask(table, &expression, database).await? {
+            let found: Option<String> = row.try_get(table.key.len())?;
+            let found = match a.strategy {
+                Strategy::Remove => found.map(|text| {
+                    super::value::canonical(&serde_json::from_str(&text).expect("JSON"))
+                }),
+                _ => found,
+            };
+            let before = &start.rows[&id][&a.column];
+            let mine = super::value::anonymised(before, &a.path, a.strategy).shown();
+            if found != mine {
+                out.push(format!(
+                    "{column} of {id:?} becomes {found:?}, not {mine:?}"
+                ));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Repeats the model's own deletions and unlinkings in a transaction that is rolled back, with
+/// every foreign key checked at the end: the ends the model permits are possible ones.
+///
+/// # Errors
+/// As the database answers: a violated key means that the model left a dangling row.
+pub async fn possible(
+    world: &World,
+    outcome: &Outcome,
+    database: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query("BEGIN").execute(&mut *database).await?;
+    for event in &outcome.events {
+        if let Action::Unlinked(positions) = &event.action {
+            let table = world.table(&event.row.table);
+            let columns = positions.iter().flat_map(|p| &table.foreign[*p].columns);
+            let set: Vec<_> = columns.map(|c| format!("{} = NULL", quoted(c))).collect();
+            let sql = format!(
+                "UPDATE {} SET {} WHERE {}",
+                quoted(&table.name),
+                set.join(", "),
+                matching(table, &event.row)
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut *database)
+                .await?;
+        }
+    }
+    // Children first: a key that is not declared would stop a deletion, or carry a row off.
+    for table in world.tables.iter().rev() {
+        for event in outcome
+            .events
+            .iter()
+            .filter(|event| event.row.table == table.name)
+        {
+            if matches!(event.action, Action::Deleted | Action::DeletedWith(_)) {
+                let sql = format!(
+                    "DELETE FROM {} WHERE {}",
+                    quoted(&table.name),
+                    matching(table, &event.row)
+                );
+                sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(&mut *database)
+                    .await?;
+            }
+        }
+    }
+    let found = End::read(world, &mut *database, None).await?;
+    sqlx::query("ROLLBACK").execute(&mut *database).await?;
+    let wanted = End::of(&outcome.state);
+    let missing = wanted
+        .rows
+        .keys()
+        .filter(|id| !found.rows.contains_key(*id));
+    let extra = found
+        .rows
+        .keys()
+        .filter(|id| !wanted.rows.contains_key(*id));
+    let missing = missing.map(|id| format!("{id:?} was carried off"));
+    Ok(missing
+        .chain(extra.map(|id| format!("{id:?} is left over")))
+        .collect())
+}
+
+fn matching(table: &Table, id: &RowId) -> String {
+    let parts: Vec<_> = table
+        .key
+        .iter()
+        .zip(&id.key)
+        .map(|(column, value)| format!("{} = {}", quoted(&column.name), Value::text(value).sql()))
+        .collect();
+    parts.join(" AND ")
+}

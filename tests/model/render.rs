@@ -1,0 +1,209 @@
+//! A world as the texts that a fresh database and the engine are given.
+
+use std::fmt::Write as _;
+
+use super::condition::Condition;
+use super::world::{
+    Class, Column, Disposal, Dispose, Gate, OnDelete, Rule, Strategy, Table, Trigger, World,
+};
+
+impl World {
+    /// `CREATE TABLE` for every table, parents first.
+    pub fn schema_sql(&self) -> String {
+        self.tables.iter().map(|table| self.create(table)).collect()
+    }
+
+    fn create(&self, table: &Table) -> String {
+        let mut lines: Vec<String> = table.key.iter().chain(&table.columns).map(column).collect();
+        lines.push(format!("PRIMARY KEY ({})", names(&table.key)));
+        for foreign in &table.foreign {
+            let columns: Vec<_> = foreign.columns.iter().map(|c| quoted(c)).collect();
+            let action = match foreign.on_delete {
+                OnDelete::NoAction => "NO ACTION",
+                OnDelete::Cascade => "CASCADE",
+                OnDelete::SetNull => "SET NULL",
+            };
+            lines.push(format!(
+                "FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {action}",
+                columns.join(", "),
+                quoted(&foreign.parent),
+                names(&self.table(&foreign.parent).key),
+            ));
+        }
+        let mut sql = format!(
+            "CREATE TABLE {} (\n  {}\n);\n",
+            quoted(&table.name),
+            lines.join(",\n  ")
+        );
+        if table.indexed {
+            for column in super::build::TRIGGERS {
+                let _ = writeln!(sql, "CREATE INDEX ON {} ({column});", quoted(&table.name));
+            }
+        }
+        sql
+    }
+
+    /// `INSERT` for every row, parents first.
+    pub fn rows_sql(&self) -> String {
+        let mut out = String::new();
+        for table in self.tables.iter().filter(|table| !table.rows.is_empty()) {
+            let columns: Vec<&Column> = table.key.iter().chain(&table.columns).collect();
+            let rows = table.rows.iter().map(|row| {
+                let values: Vec<_> = columns.iter().map(|c| row[&c.name].sql()).collect();
+                format!("  ({})", values.join(", "))
+            });
+            let _ = writeln!(
+                out,
+                "INSERT INTO {} ({}) VALUES\n{};",
+                quoted(&table.name),
+                columns
+                    .iter()
+                    .map(|c| quoted(&c.name))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                rows.collect::<Vec<_>>().join(",\n"),
+            );
+        }
+        out
+    }
+
+    /// The whole `retention.toml`.
+    pub fn schedule_toml(&self) -> String {
+        let mut out = String::from(
+            "[schedule]\norganisation = \"A small world\"\ntime_zone = \"Europe/London\"\n\
+             every = \"0 0 2 * * *\"\n",
+        );
+        for class in &self.classes {
+            write_class(&mut out, class);
+        }
+        out
+    }
+}
+
+fn column(column: &Column) -> String {
+    let null = if column.nullable { "" } else { " NOT NULL" };
+    format!("{} {}{null}", quoted(&column.name), column.kind.sql())
+}
+
+fn names(columns: &[Column]) -> String {
+    columns
+        .iter()
+        .map(|c| quoted(&c.name))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A TOML basic string; JSON's escapes are a subset of TOML's.
+fn text(text: &str) -> String {
+    serde_json::Value::String(text.to_owned()).to_string()
+}
+
+fn write_class(out: &mut String, class: &Class) {
+    let _ = writeln!(
+        out,
+        "\n[[class]]\nid = {}\ntitle = {}",
+        text(&class.id),
+        text(&class.id)
+    );
+    let _ = writeln!(
+        out,
+        "table = {}\nauthority = \"The model\"",
+        text(&class.table)
+    );
+    if let Some(claim) = &class.claim {
+        let _ = writeln!(out, "where = {}", text(&claim.sql()));
+    }
+    match &class.rule {
+        Rule::Retain => {
+            out.push_str("disposal = \"retain\"\nowner = \"The model\"\nreason = \"It is kept\"\n");
+        }
+        Rule::Dispose(rule) => write_rule(out, rule),
+    }
+}
+
+fn write_rule(out: &mut String, rule: &Dispose) {
+    let trigger = match &rule.trigger {
+        Trigger::Fixed(date) => date.to_string(),
+        Trigger::Columns(list) => match list.as_slice() {
+            [(column, None)] => text(column),
+            list => {
+                let parts: Vec<_> = list.iter().map(trigger_column).collect();
+                format!("[{}]", parts.join(", "))
+            }
+        },
+    };
+    let _ = writeln!(
+        out,
+        "trigger = {trigger}\nperiod = {}",
+        text(&rule.period.text())
+    );
+    if rule.maximum {
+        out.push_str("limit = \"maximum\"\n");
+    }
+    match rule.gate {
+        Gate::None => {}
+        Gate::Review => out.push_str("gate = \"review\"\n"),
+        Gate::Instruction => out.push_str("gate = \"instruction\"\n"),
+    }
+    match &rule.disposal {
+        Disposal::Flag => out.push_str("disposal = \"flag\"\n"),
+        Disposal::Delete => out.push_str("disposal = \"delete\"\n"),
+        Disposal::Anonymise(list) => {
+            let parts: Vec<_> = list
+                .iter()
+                .map(|a| {
+                    let mut name = a.column.clone();
+                    for key in &a.path {
+                        name = format!("{name}.{key}");
+                    }
+                    format!("{} = {}", text(&name), text(strategy(a.strategy)))
+                })
+                .collect();
+            let _ = writeln!(
+                out,
+                "disposal = \"anonymise\"\nanonymise = {{ {} }}",
+                parts.join(", ")
+            );
+        }
+    }
+    if !rule.dependants.is_empty() {
+        let parts: Vec<_> = rule
+            .dependants
+            .iter()
+            .map(|d| {
+                if d.unlink {
+                    format!("{{ table = {}, action = \"unlink\" }}", text(&d.table))
+                } else {
+                    text(&d.table)
+                }
+            })
+            .collect();
+        let _ = writeln!(out, "dependants = [{}]", parts.join(", "));
+    }
+}
+
+fn trigger_column((column, when): &(String, Option<Condition>)) -> String {
+    match when {
+        None => text(column),
+        Some(when) => format!(
+            "{{ column = {}, when = {} }}",
+            text(column),
+            text(&when.sql())
+        ),
+    }
+}
+
+fn strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Null => "null",
+        Strategy::Redact => "redact",
+        Strategy::Year => "year",
+        Strategy::Month => "month",
+        Strategy::Area => "area",
+        Strategy::Remove => "remove",
+    }
+}

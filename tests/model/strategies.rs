@@ -1,0 +1,391 @@
+//! Random worlds. A world is built from a few numbers that proptest shrinks: fewer
+//! rows, fewer classes, plainer conditions and no references are the simpler ones.
+//!
+//! Built worlds keep the engine's conditions: references are acyclic, every key onto
+//! a table that is deleted from is declared (except in [`omitting`]), what is
+//! unlinked is nullable, and anonymised columns are used for nothing else.
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::build::build;
+use super::calendar::{Period, Unit, date};
+use super::condition::Condition;
+use super::value::Value;
+use super::world::{Gate, OnDelete, Rule, World};
+
+/// The numbers a world is made of.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    pub today: NaiveDate,
+    /// Seconds after the London midnight that begins `today`.
+    pub second: u32,
+    pub tables: Vec<TableSeed>,
+    pub classes: Vec<ClassSeed>,
+    pub holds: Vec<HoldSeed>,
+}
+
+#[derive(Debug, Clone)]
+pub struct TableSeed {
+    /// 0 integer, 1 composite, 2 uuid, 3 text.
+    pub key: u8,
+    /// Two possible keys onto each table before this one.
+    pub keys: Vec<[Option<(bool, OnDelete)>; 2]>,
+    pub indexed: bool,
+    pub rows: Vec<RowSeed>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RowSeed {
+    /// For `closed_on`, `received_at`, `logged_at`.
+    pub days: [DaySeed; 3],
+    pub clock: u8,
+    pub active: Option<bool>,
+    pub kind: Option<u8>,
+    pub score: Option<i32>,
+    /// For `full_name`, `postcode`, `born_on`, `seen_on`, `answers`.
+    pub person: [u8; 5],
+    /// Which row of each table before this one, by each key; `None` for NULL where that is allowed.
+    pub parents: Vec<[Option<u16>; 2]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum DaySeed {
+    Null,
+    Sentinel(u8),
+    /// Days from the cutoff of the class at this position (modulo their number).
+    Near(u8, i8),
+    /// Days before today; negative is the future.
+    Ago(i16),
+}
+
+#[derive(Debug, Clone)]
+pub struct ClassSeed {
+    /// Where its id stands among the others'.
+    pub name: u8,
+    /// On the table of the class before it, and with its last days: ties decide.
+    pub twin: bool,
+    pub table: u8,
+    pub claim: Option<Condition>,
+    /// 0 disposes, 1 retains, 2 has a bad trigger, 3 a bad condition.
+    pub fate: u8,
+    pub trigger: TriggerSeed,
+    pub period: Period,
+    pub maximum: bool,
+    /// 0 flag, 1 anonymise, 2 delete.
+    pub disposal: u8,
+    /// Which columns are anonymised, and how.
+    pub columns: [u8; 5],
+    pub gate: Gate,
+    /// For each table: a wish to unlink rather than delete.
+    pub unlink: [bool; 4],
+    /// Take along what an anonymised record's dependants, or what a record refers to.
+    pub family: bool,
+    pub shared: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum TriggerSeed {
+    Column(u8),
+    List(Vec<(u8, Option<Condition>)>),
+    /// Days from the day on which the class would just be past.
+    Fixed(i8),
+}
+
+#[derive(Debug, Clone)]
+pub struct HoldSeed {
+    pub table: u8,
+    pub row: u16,
+    /// Days from today.
+    pub until: Option<i8>,
+}
+
+/// Worlds in which every declaration is made.
+pub fn worlds() -> impl Strategy<Value = World> {
+    seeds(4, 40).prop_map(|seed| build(&seed))
+}
+
+/// As [`worlds`], with few rows: for tests that make many of them.
+pub fn little_worlds() -> impl Strategy<Value = World> {
+    seeds(4, 12).prop_map(|seed| build(&seed))
+}
+
+/// Worlds in which one class leaves out a declaration that it needs, and is refused for it.
+pub fn omitting() -> impl Strategy<Value = World> {
+    (seeds(4, 20), any::<prop::sample::Index>()).prop_filter_map(
+        "no class has a dependant to leave out",
+        |(seed, which)| {
+            let world = build(&seed);
+            let mut options = Vec::new();
+            for (c, class) in world.classes.iter().enumerate() {
+                let count = class.dispose().map_or(0, |rule| rule.dependants.len());
+                for d in 0..count {
+                    let mut changed = world.clone();
+                    if let Rule::Dispose(rule) = &mut changed.classes[c].rule {
+                        rule.dependants.remove(d);
+                    }
+                    let refused = changed.refusal(&changed.classes[c]).is_some();
+                    if refused && world.refusal(class).is_none() {
+                        options.push(changed);
+                    }
+                }
+            }
+            (!options.is_empty()).then(|| options.swap_remove(which.index(options.len())))
+        },
+    )
+}
+
+fn seeds(tables: usize, rows: usize) -> impl Strategy<Value = Seed> {
+    (
+        today(),
+        prop_oneof![Just(0_u32), Just(1), 0..82_800_u32, Just(82_799)],
+        (2..=tables).prop_flat_map(move |n| {
+            (0..n)
+                .map(|t| table(t, rows).boxed())
+                .collect::<Vec<BoxedStrategy<TableSeed>>>()
+        }),
+        vec(class(), 1..=4),
+        vec(hold(), 0..=4),
+    )
+        .prop_map(|(today, second, tables, mut classes, holds)| {
+            for at in 1..classes.len() {
+                if classes[at].twin {
+                    let before = classes[at - 1].clone();
+                    let class = &mut classes[at];
+                    (class.table, class.period) = (before.table, before.period);
+                    class.trigger = before.trigger;
+                }
+            }
+            Seed {
+                today,
+                second,
+                tables,
+                classes,
+                holds,
+            }
+        })
+}
+
+/// Ends of months, leap days, days around clock changes, and any other.
+fn today() -> impl Strategy<Value = NaiveDate> {
+    let special = [
+        date(2024, 2, 29),
+        date(2025, 2, 28),
+        date(2025, 3, 1),
+        date(2025, 8, 31),
+        date(2026, 3, 28),
+        date(2026, 3, 29),
+        date(2026, 3, 30),
+        date(2025, 10, 25),
+        date(2025, 10, 26),
+        date(2025, 10, 27),
+        date(2026, 1, 1),
+        date(2021, 10, 30),
+    ];
+    prop_oneof![
+        1 => (0..2500_u64).prop_map(|n| date(2020, 1, 1) + Days::new(n)),
+        1 => prop::sample::select(special.to_vec()),
+    ]
+}
+
+fn table(position: usize, rows: usize) -> impl Strategy<Value = TableSeed> {
+    let key = || {
+        (
+            any::<bool>(),
+            prop_oneof![
+                2 => Just(OnDelete::NoAction),
+                1 => Just(OnDelete::Cascade),
+                1 => Just(OnDelete::SetNull),
+            ],
+        )
+    };
+    let keys = (
+        prop::option::weighted(0.55, key()),
+        prop::option::weighted(0.12, key()),
+    );
+    (
+        0..4_u8,
+        vec(keys.prop_map(|(first, second)| [first, second]), position),
+        any::<bool>(),
+        vec(row(position), 5..=rows),
+    )
+        .prop_map(|(key, keys, indexed, rows)| TableSeed {
+            key,
+            keys,
+            indexed,
+            rows,
+        })
+}
+
+fn row(position: usize) -> impl Strategy<Value = RowSeed> {
+    (
+        [day(), day(), day()],
+        0..8_u8,
+        prop::option::weighted(0.8, any::<bool>()),
+        prop::option::weighted(0.8, 0..3_u8),
+        prop::option::weighted(0.8, 0..4_i32),
+        // Often nothing that could identify anyone: already anonymised, or never filled in.
+        prop_oneof![
+            6 => [0..8_u8, 0..8, 0..8, 0..8, 0..16],
+            2 => Just([0; 5]),
+            1 => Just([1, 1, 1, 1, 2]),
+        ],
+        vec(
+            [
+                prop::option::weighted(0.85, any::<u16>()),
+                prop::option::weighted(0.5, any::<u16>()),
+            ],
+            position,
+        ),
+    )
+        .prop_map(
+            |(days, clock, active, kind, score, person, parents)| RowSeed {
+                days,
+                clock,
+                active,
+                kind,
+                score,
+                person,
+                parents,
+            },
+        )
+}
+
+fn day() -> impl Strategy<Value = DaySeed> {
+    prop_oneof![
+        6 => (0..4_u8, -3..=2_i8).prop_map(|(class, days)| DaySeed::Near(class, days)),
+        6 => (0..4_u8, -90..=-4_i8).prop_map(|(class, days)| DaySeed::Near(class, days)),
+        2 => Just(DaySeed::Null),
+        1 => (0..9_u8).prop_map(DaySeed::Sentinel),
+        2 => (-40..4000_i16).prop_map(DaySeed::Ago),
+    ]
+}
+
+fn period() -> impl Strategy<Value = Period> {
+    let part = prop_oneof![
+        (1..400_u32).prop_map(|n| (n, Unit::Days)),
+        (1..20_u32).prop_map(|n| (n, Unit::Weeks)),
+        (1..30_u32).prop_map(|n| (n, Unit::Months)),
+        (1..6_u32).prop_map(|n| (n, Unit::Years)),
+    ];
+    let whole = prop_oneof![
+        4 => part.prop_map(|part| vec![part]),
+        1 => (1..3_u32, 1..12_u32)
+            .prop_map(|(years, months)| vec![(years, Unit::Years), (months, Unit::Months)]),
+        1 => (1..12_u32, 1..40_u32)
+            .prop_map(|(months, days)| vec![(months, Unit::Months), (days, Unit::Days)]),
+    ];
+    (whole, prop::bool::weighted(0.15)).prop_map(|(parts, iso)| Period { parts, iso })
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    let kind = || prop::sample::select(vec!["open", "it's", "Ä/b"]).prop_map(Value::text);
+    let leaf = prop_oneof![
+        Just(Condition::Column("active".to_owned())),
+        kind().prop_map(|value| Condition::Equal("kind".to_owned(), value)),
+        kind().prop_map(|value| Condition::Unequal("kind".to_owned(), value)),
+        (0..4_i32).prop_map(|n| Condition::Equal("Score".to_owned(), Value::Int(n))),
+        (0..4_i32).prop_map(|n| Condition::Less("Score".to_owned(), n)),
+        (kind(), any::<bool>()).prop_map(|(value, null)| {
+            let list = if null {
+                vec![value, Value::Null]
+            } else {
+                vec![value]
+            };
+            Condition::In("kind".to_owned(), list)
+        }),
+        prop::sample::select(vec!["kind", "active", "closed_on", "received_at"])
+            .prop_map(|c| Condition::IsNull(c.to_owned())),
+        prop::sample::select(vec!["Score", "logged_at"])
+            .prop_map(|c| Condition::IsNotNull(c.to_owned())),
+        Just(Condition::IsTrue("active".to_owned())),
+        Just(Condition::IsNotTrue("active".to_owned())),
+    ];
+    leaf.prop_recursive(2, 6, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone())
+                .prop_map(|(l, r)| Condition::And(Box::new(l), Box::new(r))),
+            (inner.clone(), inner.clone())
+                .prop_map(|(l, r)| Condition::Or(Box::new(l), Box::new(r))),
+            inner.prop_map(|c| Condition::Not(Box::new(c))),
+        ]
+    })
+}
+
+fn class() -> impl Strategy<Value = ClassSeed> {
+    let trigger = prop_oneof![
+        5 => (0..3_u8).prop_map(TriggerSeed::Column),
+        3 => vec((0..3_u8, prop::option::of(condition())), 2..=3).prop_map(TriggerSeed::List),
+        1 => (-3..=3_i8).prop_map(TriggerSeed::Fixed),
+    ];
+    (
+        prop_oneof![2 => Just(0_u8), 2 => Just(1), 2 => 0..4_u8],
+        prop::option::weighted(0.55, condition()),
+        prop_oneof![18 => Just(0_u8), 2 => Just(1), 1 => Just(2), 1 => Just(3)],
+        trigger,
+        period(),
+        prop::bool::weighted(0.35),
+        prop_oneof![1 => Just(0_u8), 2 => Just(1), 4 => Just(2)],
+        [0..3_u8, 0..2, 0..4, 0..3, 0..4],
+        prop_oneof![16 => Just(Gate::None), 1 => Just(Gate::Review), 1 => Just(Gate::Instruction)],
+        [any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()],
+        (
+            any::<bool>(),
+            prop::bool::weighted(0.85),
+            0..4_u8,
+            prop::bool::weighted(0.25),
+        ),
+    )
+        .prop_map(
+            |(
+                table,
+                claim,
+                fate,
+                trigger,
+                period,
+                maximum,
+                disposal,
+                columns,
+                gate,
+                unlink,
+                of,
+            )| {
+                ClassSeed {
+                    name: of.2,
+                    twin: of.3,
+                    table,
+                    claim,
+                    fate,
+                    trigger,
+                    period,
+                    maximum,
+                    disposal,
+                    columns,
+                    gate,
+                    unlink,
+                    family: of.0,
+                    shared: of.1,
+                }
+            },
+        )
+}
+
+fn hold() -> impl Strategy<Value = HoldSeed> {
+    (0..4_u8, any::<u16>(), prop::option::of(-1..=1_i8)).prop_map(|(table, row, until)| HoldSeed {
+        table,
+        row,
+        until,
+    })
+}
+
+/// The instant `second` seconds after the midnight that begins a day in London.
+pub fn instant(today: NaiveDate, second: u32) -> DateTime<Utc> {
+    use chrono::TimeZone as _;
+    let midnight = today.and_time(chrono::NaiveTime::MIN);
+    let start = chrono_tz::Europe::London
+        .from_local_datetime(&midnight)
+        .earliest();
+    start.expect("London's midnights exist").with_timezone(&Utc)
+        + chrono::TimeDelta::seconds(i64::from(second))
+}

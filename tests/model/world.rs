@@ -1,0 +1,293 @@
+//! A small world: tables, rows, holds, and a schedule over them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::calendar::Period;
+use super::condition::Condition;
+use super::value::{Kind, Value};
+
+/// Column name to value; every column of the table is there.
+pub type Row = BTreeMap<String, Value>;
+
+/// A table's name (in `public`) and the key's values as text, in key order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowId {
+    pub table: String,
+    pub key: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct World {
+    /// An instant of the civil day on which the pass happens, in London.
+    pub now: DateTime<Utc>,
+    /// Parents before children.
+    pub tables: Vec<Table>,
+    /// In file order, which must not matter: ties are broken by id.
+    pub classes: Vec<Class>,
+    pub holds: Vec<Hold>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    pub name: String,
+    pub key: Vec<Column>,
+    /// All other columns, those of foreign keys included.
+    pub columns: Vec<Column>,
+    pub foreign: Vec<Foreign>,
+    /// An index on each trigger column; what is right must not depend on it.
+    pub indexed: bool,
+    pub rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    pub name: String,
+    pub kind: Kind,
+    pub nullable: bool,
+}
+
+/// A foreign key onto the parent's primary key (MATCH SIMPLE).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Foreign {
+    pub columns: Vec<String>,
+    pub parent: String,
+    pub nullable: bool,
+    pub on_delete: OnDelete,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDelete {
+    NoAction,
+    Cascade,
+    SetNull,
+}
+
+/// An open hold, through the end of `until` if there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hold {
+    pub table: String,
+    pub key: Vec<String>,
+    pub until: Option<NaiveDate>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Class {
+    pub id: String,
+    pub table: String,
+    pub claim: Option<Condition>,
+    pub rule: Rule,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rule {
+    Retain,
+    Dispose(Dispose),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispose {
+    pub trigger: Trigger,
+    pub period: Period,
+    pub maximum: bool,
+    pub disposal: Disposal,
+    pub gate: Gate,
+    pub dependants: Vec<Dependant>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trigger {
+    Fixed(NaiveDate),
+    /// The first that is not null and whose `when` is TRUE.
+    Columns(Vec<(String, Option<Condition>)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Disposal {
+    Flag,
+    Anonymise(Vec<Anonymisation>),
+    Delete,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Anonymisation {
+    pub column: String,
+    pub path: Vec<String>,
+    pub strategy: Strategy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    Null,
+    Redact,
+    Year,
+    Month,
+    Area,
+    Remove,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    None,
+    Review,
+    Instruction,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dependant {
+    pub table: String,
+    pub unlink: bool,
+}
+
+/// Why a class cannot be enforced on this database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its trigger names a column that does not exist.
+    Trigger,
+    /// So does its condition: nobody can say what it claims.
+    Claim,
+    /// A foreign key onto a table that it deletes from is not declared.
+    Undeclared,
+}
+
+impl Disposal {
+    pub fn severity(&self) -> u8 {
+        match self {
+            Self::Flag => 0,
+            Self::Anonymise(_) => 1,
+            Self::Delete => 2,
+        }
+    }
+}
+
+impl Class {
+    pub fn dispose(&self) -> Option<&Dispose> {
+        match &self.rule {
+            Rule::Retain => None,
+            Rule::Dispose(dispose) => Some(dispose),
+        }
+    }
+}
+
+impl Table {
+    pub fn id(&self, row: &Row) -> RowId {
+        let key = self
+            .key
+            .iter()
+            .map(|column| row[&column.name].shown().unwrap_or_default());
+        RowId {
+            table: self.name.clone(),
+            key: key.collect(),
+        }
+    }
+
+    pub fn has(&self, column: &str) -> bool {
+        self.key
+            .iter()
+            .chain(&self.columns)
+            .any(|c| c.name == column)
+    }
+}
+
+impl Foreign {
+    /// The row that `row` refers to; a single NULL and it refers to none.
+    pub fn target(&self, row: &Row) -> Option<RowId> {
+        let key = self
+            .columns
+            .iter()
+            .map(|column| row[column].shown())
+            .collect::<Option<_>>()?;
+        Some(RowId {
+            table: self.parent.clone(),
+            key,
+        })
+    }
+}
+
+impl World {
+    pub fn table(&self, name: &str) -> &Table {
+        self.tables
+            .iter()
+            .find(|table| table.name == name)
+            .expect("a table of this world")
+    }
+
+    pub fn class(&self, id: &str) -> &Class {
+        self.classes
+            .iter()
+            .find(|class| class.id == id)
+            .expect("a class of this world")
+    }
+
+    /// The tables whose rows a class deletes because they refer, however deep, to its record.
+    pub fn inbound<'c>(&self, class: &'c Class) -> BTreeSet<&'c str> {
+        let mut found = BTreeSet::new();
+        let Some(rule) = class.dispose() else {
+            return found;
+        };
+        loop {
+            let more: Vec<&str> = rule
+                .dependants
+                .iter()
+                .filter(|d| !d.unlink && !found.contains(d.table.as_str()))
+                .map(|d| d.table.as_str())
+                .filter(|table| {
+                    self.table(table)
+                        .foreign
+                        .iter()
+                        .any(|f| f.parent == class.table || found.contains(f.parent.as_str()))
+                })
+                .collect();
+            if more.is_empty() {
+                return found;
+            }
+            found.extend(more);
+        }
+    }
+
+    /// The declared tables to whose rows the record itself refers.
+    pub fn outgoing<'c>(&self, class: &'c Class) -> BTreeSet<&'c str> {
+        let inbound = self.inbound(class);
+        let own = &self.table(&class.table).foreign;
+        let Some(rule) = class.dispose() else {
+            return BTreeSet::new();
+        };
+        rule.dependants
+            .iter()
+            .filter(|d| !d.unlink && !inbound.contains(d.table.as_str()))
+            .map(|d| d.table.as_str())
+            .filter(|table| own.iter().any(|f| f.parent == *table))
+            .collect()
+    }
+
+    /// Whether, and why, the class does not fit this database.
+    pub fn refusal(&self, class: &Class) -> Option<Refusal> {
+        let table = self.table(&class.table);
+        let fits = |c: &Condition| c.columns().iter().all(|column| table.has(column));
+        if !class.claim.as_ref().is_none_or(fits) {
+            return Some(Refusal::Claim);
+        }
+        let rule = class.dispose()?;
+        if let Trigger::Columns(list) = &rule.trigger {
+            let good = |(column, when): &(String, Option<Condition>)| {
+                table.has(column) && when.as_ref().is_none_or(fits)
+            };
+            if !list.iter().all(good) {
+                return Some(Refusal::Trigger);
+            }
+        }
+        let mut deleted = self.inbound(class);
+        if rule.disposal == Disposal::Delete {
+            deleted.insert(&class.table);
+        }
+        let undeclared = self.tables.iter().any(|table| {
+            table
+                .foreign
+                .iter()
+                .any(|f| deleted.contains(f.parent.as_str()))
+                && !rule.dependants.iter().any(|d| d.table == table.name)
+        });
+        undeclared.then_some(Refusal::Undeclared)
+    }
+}

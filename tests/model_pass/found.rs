@@ -1,0 +1,203 @@
+//! Worlds on which engine and model once differed, made as small as they would go.
+
+use super::examples::*;
+
+/// The engine does with this world what the model says.
+fn judged(world: &World) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    if let Err(error) = super::judge(world, &runtime) {
+        panic!("{error}");
+    }
+}
+
+fn unlinks(class: Class, table: &str) -> Class {
+    changed(class, |rule| {
+        rule.dependants.push(Dependant {
+            table: table.to_owned(),
+            unlink: true,
+        })
+    })
+}
+
+#[test]
+fn a_row_that_stays_is_unlinked_before_the_dependant_it_refers_to_goes() {
+    let tables = vec![
+        table("matter", &[]),
+        table("order", &["matter"]),
+        table("note", &["order"]),
+    ];
+    let class = unlinks(goes_with(deletes("c"), &["order"]), "note");
+    let mut world = world(tables, vec![class]);
+    add(&mut world, "matter", 1, &[closed(2025, 5, 1)]);
+    add(&mut world, "order", 2, &[("matter_id", Value::Int(1))]);
+    add(&mut world, "note", 3, &[("order_id", Value::Int(2))]);
+    let end = end(&world);
+    assert_eq!(
+        (left(&end, "matter"), left(&end, "note")),
+        (vec![], vec![3])
+    );
+    judged(&world);
+}
+
+#[test]
+fn what_is_done_is_counted_as_done_beside_a_maximum_without_a_date() {
+    let done = changed(deletes("done"), |rule| rule.disposal = redact());
+    let undated = changed(deletes("undated"), |rule| {
+        rule.maximum = true;
+        rule.trigger = Trigger::Columns(vec![("logged_at".to_owned(), None)]);
+    });
+    let mut world = one_row(vec![done, undated]);
+    world.tables[0].rows[0].insert("full_name".to_owned(), Value::text("[redacted]"));
+    assert_eq!(status(&world, "done"), Some(Status::Done));
+    judged(&world);
+}
+
+#[test]
+fn a_path_into_an_array_or_a_scalar_removes_nothing_and_stops_nothing() {
+    let class = changed(deletes("c"), |rule| {
+        let remove = |path: &[&str]| Anonymisation {
+            column: "answers".to_owned(),
+            path: path.iter().map(|key| (*key).to_owned()).collect(),
+            strategy: Strategy::Remove,
+        };
+        rule.disposal = Disposal::Anonymise(vec![remove(&["phone"]), remove(&["a", "phone"])]);
+    });
+    let mut world = world(vec![table("matter", &[])], vec![class]);
+    let answers = [
+        r#"[1]"#,
+        r#""phone""#,
+        r#"null"#,
+        r#"{"a": ["phone"], "phone": 1}"#,
+        r#"{"a": "phone"}"#,
+        r#"{"a": {"phone": null}, "phone": null}"#,
+    ];
+    for (id, answers) in (1..).zip(answers) {
+        let json = Value::Json(serde_json::from_str(answers).expect("JSON"));
+        add(
+            &mut world,
+            "matter",
+            id,
+            &[closed(2025, 5, 1), ("answers", json)],
+        );
+    }
+    assert_eq!(end(&world).events.len(), 2);
+    judged(&world);
+}
+
+#[test]
+fn a_done_maximum_without_a_next_one_still_keeps_a_shorter_minimum_off() {
+    let most = |id: &str, months| {
+        changed(deletes(id), |rule| {
+            (rule.maximum, rule.period, rule.disposal) =
+                (true, Period::of(months, Unit::Months), redact());
+        })
+    };
+    let least = changed(deletes("least"), |rule| {
+        rule.period = Period::of(6, Unit::Months)
+    });
+    let redacted = |mut world: World| {
+        world.tables[0].rows[0].insert("full_name".to_owned(), Value::text("[redacted]"));
+        world
+    };
+    // Alone, and where the earlier of two has yielded to the later.
+    for world in [
+        one_row(vec![least.clone(), most("most", 12)]),
+        redacted(one_row(vec![least.clone(), most("most", 12)])),
+        redacted(one_row(vec![least, most("earlier", 3), most("later", 12)])),
+    ] {
+        assert_eq!(left(&end(&world), "matter"), [1]);
+        judged(&world);
+    }
+}
+
+#[test]
+fn a_maximum_that_begins_beyond_reckoning_is_a_next_one() {
+    let done = changed(deletes("done"), |rule| {
+        (rule.maximum, rule.disposal) = (true, redact())
+    });
+    let least = changed(deletes("least"), |rule| rule.period = years(1));
+    let far = changed(deletes("far"), |rule| {
+        rule.maximum = true;
+        rule.trigger = Trigger::Columns(vec![("received_at".to_owned(), None)]);
+    });
+    for moment in [
+        Moment::After,
+        Moment::At(date(4000, 1, 1).and_hms_opt(0, 0, 0).expect("a time")),
+    ] {
+        let mut world = one_row(vec![done.clone(), least.clone(), far.clone()]);
+        let row = &mut world.tables[0].rows[0];
+        row.insert("full_name".to_owned(), Value::text("[redacted]"));
+        row.insert("received_at".to_owned(), Value::Instant(moment));
+        assert_eq!(left(&end(&world), "matter"), [1]);
+        judged(&world);
+    }
+}
+
+#[test]
+fn a_refused_class_still_binds_its_gate() {
+    let refused = changed(deletes("refused"), |rule| {
+        rule.gate = Gate::Instruction;
+        rule.trigger = Trigger::Columns(vec![("no_such_column".to_owned(), None)]);
+    });
+    let world = one_row(vec![deletes("c"), refused]);
+    assert_eq!(status(&world, "c"), Some(Status::Waiting));
+    judged(&world);
+}
+
+#[test]
+fn a_shared_row_goes_with_the_last_row_that_refers_to_it_whichever_that_is() {
+    // media -> form -> person, media -> person, and a note of the media -> person.
+    let tables = vec![
+        table("person", &[]),
+        table("form", &["person"]),
+        table("matter", &["person", "form"]),
+        table("note", &["matter", "person"]),
+    ];
+    let class = goes_with(deletes("c"), &["person", "form", "note"]);
+    let mut world = world(tables, vec![class]);
+    let id = |name, id| (name, Value::Int(id));
+    for person in 1..=4 {
+        add(&mut world, "person", person, &[]);
+    }
+    add(&mut world, "form", 1, &[id("person_id", 1)]);
+    // Only the form refers to person 1, only the note to person 2; the second matter to 3.
+    add(
+        &mut world,
+        "matter",
+        1,
+        &[closed(2025, 5, 1), id("form_id", 1)],
+    );
+    add(
+        &mut world,
+        "matter",
+        2,
+        &[closed(2025, 5, 1), id("person_id", 3)],
+    );
+    add(
+        &mut world,
+        "note",
+        1,
+        &[id("matter_id", 1), id("person_id", 2)],
+    );
+    let gone = end(&world);
+    assert_eq!(
+        (left(&gone, "person"), left(&gone, "form")),
+        (vec![4], vec![])
+    );
+    judged(&world);
+    // A hold on a person keeps every record on which the person hangs.
+    world.holds.push(Hold {
+        table: "person".to_owned(),
+        key: vec!["2".to_owned()],
+        until: None,
+    });
+    let kept = end(&world);
+    assert_eq!(
+        (left(&kept, "matter"), left(&kept, "person")),
+        (vec![1], vec![1, 2, 4])
+    );
+    judged(&world);
+}

@@ -1,0 +1,508 @@
+//! What a person sees for each fault of the file: one snapshot a code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use retentiond::schedule::{self, Code, Diagnostics, Severity};
+
+const HEAD: &str = r#"[schedule]
+organisation = "Example Council"
+time_zone = "Europe/London"
+every = "0 0 2 * * *"
+"#;
+
+const CLASS: &str = r#"
+[[class]]
+id = "letters"
+title = "Letters"
+table = "letter"
+trigger = "closed_on"
+period = "8 years"
+disposal = "delete"
+authority = "Privacy notice"
+"#;
+
+/// The sound file with one text in it replaced by another.
+fn with(old: &str, new: &str) -> String {
+    let file = format!("{HEAD}{CLASS}");
+    assert_eq!(file.matches(old).count(), 1, "`{old}`");
+    file.replace(old, new)
+}
+
+/// The sound file with lines added to its class.
+fn and(lines: &str) -> String {
+    format!("{HEAD}{CLASS}{lines}\n")
+}
+
+fn retaining(lines: &str) -> String {
+    let class = "\n[[class]]\nid = \"staff\"\ntitle = \"Staff\"\ntable = \"staff\"\ndisposal = \"retain\"\nauthority = \"Staff notice\"";
+    format!("{HEAD}{class}\n{lines}\n")
+}
+
+fn anonymising(columns: &str) -> String {
+    and(&format!("anonymise = {columns}")).replace("\"delete\"", "\"anonymise\"")
+}
+
+fn faults(text: &str) -> Diagnostics {
+    match schedule::parse(text, "retention.toml") {
+        Ok(schedule) => schedule.diagnostics(schedule.warnings().to_vec()),
+        Err(diagnostics) => diagnostics,
+    }
+}
+
+/// Files for each code: faults that a person could make.
+fn cases() -> Vec<(Code, Vec<String>)> {
+    vec![
+        (
+            Code::Syntax,
+            vec![
+                with("\"Letters\"", "\"Letters"),
+                with("[[class]]", "[[class]"),
+                and("id = \"again\""),
+            ],
+        ),
+        (
+            Code::UnknownKey,
+            vec![
+                with("period =", "peroid ="),
+                and("colour = \"red\""),
+                format!("{HEAD}zone = \"UTC\"\n{CLASS}"),
+                format!("{HEAD}{CLASS}\n[clas]\n"),
+                and("dependants = [{ tabel = \"note\" }]"),
+            ],
+        ),
+        (
+            Code::MissingKey,
+            vec![
+                with("period = \"8 years\"\n", ""),
+                with("id = \"letters\"\n", ""),
+                with("every = \"0 0 2 * * *\"\n", ""),
+                CLASS.to_owned(),
+                retaining(""),
+                with("\"delete\"", "\"anonymise\""),
+            ],
+        ),
+        (
+            Code::WrongType,
+            vec![
+                with("\"8 years\"", "8"),
+                with("\"Letters\"", "[\"Letters\"]"),
+                with("[[class]]", "[class]"),
+                with(
+                    "\"closed_on\"",
+                    "{ column = \"closed_on\", when = \"a = 1\" }",
+                ),
+                with("\"closed_on\"", "[2021-07-31]"),
+                and("dependants = \"note\""),
+                and("dependants = [1]"),
+                anonymising("{ answers.phone = \"remove\" }"),
+                format!("schedule = 1\n{CLASS}"),
+            ],
+        ),
+        (
+            Code::BlankText,
+            vec![with("\"Letters\"", "\"  \""), and("owner = \"\"")],
+        ),
+        (
+            Code::UnknownWord,
+            vec![
+                with("\"delete\"", "\"anonymize\""),
+                with("\"delete\"", "\"shred\""),
+                and("limit = \"max\""),
+                and("gate = \"reveiw\""),
+                anonymising("{ name = \"hash\" }"),
+                and("dependants = [{ table = \"note\", action = \"keep\" }]"),
+            ],
+        ),
+        (
+            Code::BadPeriod,
+            vec![with("8 years", "8 yeers"), with("8 years", "3 hours")],
+        ),
+        (
+            Code::BadTimeZone,
+            vec![
+                with("Europe/London", "Europe/Lodnon"),
+                with("Europe/London", "Mars"),
+            ],
+        ),
+        (
+            Code::ZoneGoesBack,
+            vec![with("Europe/London", "America/St_Johns")],
+        ),
+        (
+            Code::BadTimetable,
+            vec![
+                with("0 0 2 * * *", "@daily"),
+                with("0 0 2 * * *", "0 0 25 * * *"),
+            ],
+        ),
+        (
+            Code::BadClassId,
+            vec![
+                with("\"letters\"", "\"Letters!\""),
+                with("\"letters\"", "\"list\""),
+            ],
+        ),
+        (
+            Code::DuplicateClassId,
+            vec![format!("{HEAD}{CLASS}{CLASS}")],
+        ),
+        (
+            Code::EmptyClass,
+            vec![format!("{HEAD}{CLASS}\n[[class]]\n# id = \"later\"\n")],
+        ),
+        (
+            Code::NoClasses,
+            vec![HEAD.to_owned(), format!("class = []\n{HEAD}")],
+        ),
+        (
+            Code::NotYetSupported,
+            vec![
+                and("tolerance = \"5 days\""),
+                with("\"closed_on\"", "\"case.closed_on\""),
+                format!("{HEAD}accept = \"by hand\"\n{CLASS}"),
+                and("dependants = [{ table = \"note\", on = \"letter_id\" }]"),
+            ],
+        ),
+        (
+            Code::Contradiction,
+            vec![
+                retaining("owner = \"Council\"\nreason = \"History\"\nperiod = \"8 years\""),
+                and("anonymise = { name = \"null\" }"),
+                and("dependants = [\"note\"]").replace("\"delete\"", "\"flag\""),
+                and("files = [{ column = \"path\", store = \"media\", table = \"note\" }]"),
+                and(
+                    "dependants = [{ table = \"note\", action = \"unlink\" }]\nfiles = [{ column = \"path\", store = \"media\", table = \"note\" }]",
+                ),
+            ],
+        ),
+        (
+            Code::BadName,
+            vec![
+                with("\"letter\"", "\"a.b.c\""),
+                with("\"closed_on\"", &format!("\"{}\"", "x".repeat(64))),
+                anonymising("{ \"answers.\" = \"remove\" }"),
+            ],
+        ),
+        (
+            Code::EmptyList,
+            vec![
+                and("dependants = []"),
+                anonymising("{}"),
+                with("\"closed_on\"", "[]"),
+            ],
+        ),
+        (
+            Code::Repeated,
+            vec![
+                and("dependants = [\"note\", \"public.note\"]"),
+                anonymising("{ \"answers\" = \"null\", \"answers.phone\" = \"remove\" }"),
+                with("\"closed_on\"", "[\"closed_on\", \"closed_on\"]"),
+            ],
+        ),
+        (
+            Code::OwnDependant,
+            vec![and("dependants = [\"public.letter\"]")],
+        ),
+        (
+            Code::AnonymisesItsRule,
+            vec![
+                anonymising("{ name = \"redact\", closed_on = \"year\" }"),
+                format!(
+                    "{}where = \"kind = 'x'\"\n",
+                    anonymising("{ kind = \"null\" }")
+                ),
+                anonymising("{ kind = \"null\" }").replace(
+                    "\"closed_on\"",
+                    "[{ column = \"closed_on\", when = \"kind = 'x'\" }]",
+                ),
+            ],
+        ),
+        (
+            Code::PathAndStrategy,
+            vec![
+                anonymising("{ answers = \"remove\" }"),
+                anonymising("{ \"answers.phone\" = \"null\" }"),
+            ],
+        ),
+        (
+            Code::BadDate,
+            vec![
+                with("\"closed_on\"", "2021-07-31T00:00:00Z"),
+                with("\"closed_on\"", "07:32:00"),
+                with("\"closed_on\"", "\"2021-07-31\""),
+            ],
+        ),
+        (
+            Code::MaximumBehindReview,
+            vec![and("limit = \"maximum\"\ngate = \"review\"")],
+        ),
+        (
+            Code::PseudonymIsPersonal,
+            vec![anonymising("{ name = \"pseudonym\" }")],
+        ),
+        (
+            Code::ConditionSyntax,
+            vec![
+                and("where = \"kind = \""),
+                and("where = \"kind = 'a' outcome = 'b'\""),
+                and("where = \"1\""),
+            ],
+        ),
+        (
+            Code::ConditionConstruct,
+            vec![
+                and("where = \"kind = 'a'; DROP TABLE letter\""),
+                and("where = '''\nkind = 'a'\nAND (a, b) = (1, 2)\n'''"),
+                and("where = \"CASE WHEN a THEN b END\""),
+            ],
+        ),
+        (
+            Code::ConditionFunction,
+            vec![and("where = \"kind = 'a' AND is_old(kind)\"")],
+        ),
+        (
+            Code::ConditionOtherRow,
+            vec![
+                and("where = \"id IN (SELECT letter_id FROM hold)\""),
+                and("where = \"letter.kind = 'a'\""),
+            ],
+        ),
+        (
+            Code::ConditionClock,
+            vec![
+                and("where = \"closed_on < now()\""),
+                with(
+                    "\"closed_on\"",
+                    "[{ column = \"closed_on\", when = \"sent_on < 'today'\" }]",
+                ),
+            ],
+        ),
+        (
+            Code::ConditionLiteral,
+            vec![
+                and("where = \"kind = $$a$$\""),
+                and("where = \"sent_on < DATE '01/02/2026'\""),
+            ],
+        ),
+        (
+            Code::ConditionCast,
+            vec![and("where = \"kind::regclass = 'a'\"")],
+        ),
+        (
+            Code::ConditionTooLarge,
+            vec![and(&format!(
+                "where = \"{}a = 1{}\"",
+                "(".repeat(30),
+                ")".repeat(30)
+            ))],
+        ),
+    ]
+}
+
+#[test]
+fn the_sound_file_has_no_fault() {
+    assert!(schedule::parse(&format!("{HEAD}{CLASS}"), "retention.toml").is_ok());
+}
+
+#[test]
+fn every_code_of_the_file_and_of_conditions_has_a_case() {
+    let mine: BTreeSet<Code> = Code::ALL
+        .iter()
+        .copied()
+        .filter(|code| code.as_str().starts_with("R01") || code.as_str().starts_with("R02"))
+        .collect();
+    let covered: BTreeSet<Code> = cases().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(covered, mine);
+}
+
+#[test]
+fn each_fault_is_told_once_with_its_code() {
+    for (code, files) in cases() {
+        for file in files {
+            let found: Vec<Code> = faults(&file).items.iter().map(|item| item.code).collect();
+            assert!(!found.is_empty(), "{code}:\n{file}");
+            assert!(
+                found.iter().all(|other| *other == code),
+                "{code}: {found:?}
+{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_rendered_faults_are_as_they_were() {
+    for (code, files) in cases() {
+        let rendered: Vec<String> = files
+            .iter()
+            .map(|file| faults(file).render(false))
+            .collect();
+        insta::assert_snapshot!(code.as_str(), rendered.join("\n"));
+    }
+}
+
+#[test]
+fn all_faults_of_a_file_are_told_in_its_order() {
+    let text = r#"[schedule]
+organisation = ""
+time_zone = "Europe/Lodnon"
+
+[[class]]
+id = "Letters"
+table = "letter"
+trigger = 1
+period = "8 yeers"
+disposal = "delete"
+where = "a ="
+authority = "x"
+tolerance = 3
+
+[[class]]
+"#;
+    let diagnostics = faults(text);
+    let found: Vec<(&str, u32)> = diagnostics
+        .items
+        .iter()
+        .map(|item| (item.code.as_str(), item.place.unwrap().line))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("R0103", 1),
+            ("R0105", 2),
+            ("R0108", 3),
+            ("R0111", 6),
+            ("R0103", 6),
+            ("R0104", 8),
+            ("R0107", 9),
+            ("R0201", 11),
+            ("R0115", 13),
+            ("R0113", 15),
+        ]
+    );
+    assert!(
+        diagnostics
+            .items
+            .iter()
+            .all(|item| item.severity == Severity::Error)
+    );
+    assert_eq!(
+        diagnostics.to_string(),
+        "retention.toml: error[R0103]: [schedule] needs `every` (and 9 more)"
+    );
+}
+
+#[test]
+fn warnings_alone_do_not_stop() {
+    let schedule = schedule::parse(
+        &and("limit = \"maximum\"\ngate = \"review\""),
+        "retention.toml",
+    )
+    .unwrap();
+    let codes: Vec<Code> = schedule
+        .warnings()
+        .iter()
+        .map(|warning| warning.code)
+        .collect();
+    assert_eq!(codes, [Code::MaximumBehindReview]);
+}
+
+#[test]
+fn carriage_returns_and_a_byte_order_mark_move_nothing() {
+    let text = format!(
+        "\u{feff}{}",
+        with("8 years", "8 yeers").replace('\n', "\r\n")
+    );
+    let diagnostics = faults(&text);
+    let [item] = diagnostics.items.as_slice() else {
+        panic!("{}", diagnostics.render(false))
+    };
+    let place = item.place.unwrap();
+    assert_eq!((place.line, place.column), (11, 10));
+    assert_eq!(text.get(place.start..place.end), Some("\"8 yeers\""));
+
+    let text = format!("\u{feff}oops = 1\n{HEAD}{CLASS}");
+    let place = faults(&text).items.first().unwrap().place.unwrap();
+    assert_eq!((place.line, place.column), (1, 1));
+}
+
+#[test]
+fn the_part_of_a_condition_at_fault_is_underlined() {
+    let text = and("where = \"kind = 'ä' AND is_old(kind)\"");
+    let place = faults(&text).items.first().unwrap().place.unwrap();
+    assert!(
+        text.get(place.start..place.end)
+            .unwrap()
+            .starts_with("is_old")
+    );
+    // With escapes the whole text is.
+    let text = and("where = \"\\\"kind\\\" = 'a' AND is_old(kind)\"");
+    let place = faults(&text).items.first().unwrap().place.unwrap();
+    assert!(text.get(place.start..place.end).unwrap().starts_with('"'));
+}
+
+#[test]
+fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
+    for key in [
+        "processor",
+        "from_end_of",
+        "tolerance",
+        "stages",
+        "notice",
+        "approvals",
+        "unless_active",
+        "or_when",
+        "plausible_from",
+        "trigger_zone",
+        "unit",
+        "max_rows",
+        "max_share",
+        "max_growth",
+        "resweep",
+        "subject",
+        "hide_keys",
+        "erasure",
+        "erasure_right",
+        "review_on",
+        "preview",
+        "every",
+    ] {
+        let codes: Vec<Code> = faults(&and(&format!("{key} = \"x\"")))
+            .items
+            .iter()
+            .map(|item| item.code)
+            .collect();
+        assert_eq!(codes, [Code::NotYetSupported], "{key}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn no_text_makes_reading_or_rendering_panic(text in "(?s).{0,200}") {
+        let _ = faults(&text).render(true);
+    }
+
+    #[test]
+    fn no_change_of_a_sound_file_makes_reading_or_rendering_panic(
+        start in 0usize..400, length in 0usize..30, new in "[\\[\\]{}=\"'.,#a-zé0-9\\\\\n\r\t -]{0,12}",
+    ) {
+        let file = format!("{HEAD}{}", anonymising("{ name = \"null\" }\ndependants = [{ table = \"x\" }]"));
+        let chars: Vec<char> = file.chars().collect();
+        let start = start.min(chars.len());
+        let end = (start + length).min(chars.len());
+        let changed: String = chars[..start].iter().copied().chain(new.chars()).chain(chars[end..].iter().copied()).collect();
+        let found = faults(&changed);
+        for item in &found.items {
+            if let Some(place) = item.place {
+                prop_assert!(changed.get(place.start..place.end).is_some());
+            }
+        }
+        let _ = found.render(true);
+        let _ = found.json();
+    }
+}
