@@ -160,7 +160,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
         (
             Code::NotYetSupported,
             vec![
-                and("tolerance = \"5 days\""),
+                and("erasure = \"secure\""),
                 with("\"closed_on\"", "\"case.closed_on\""),
                 format!("{HEAD}accept = \"by hand\"\n{CLASS}"),
                 and("dependants = [{ table = \"note\", on = \"letter_id\" }]"),
@@ -358,7 +358,7 @@ period = "8 yeers"
 disposal = "delete"
 where = "a ="
 authority = "x"
-tolerance = 3
+erasure = 3
 
 [[class]]
 "#;
@@ -448,15 +448,10 @@ fn the_part_of_a_condition_at_fault_is_underlined() {
 fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
     for key in [
         "processor",
-        "from_end_of",
-        "tolerance",
         "stages",
         "notice",
         "approvals",
-        "unless_active",
         "or_when",
-        "plausible_from",
-        "trigger_zone",
         "unit",
         "max_rows",
         "max_share",
@@ -466,7 +461,6 @@ fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
         "hide_keys",
         "erasure",
         "erasure_right",
-        "review_on",
         "preview",
         "every",
     ] {

@@ -211,7 +211,7 @@ fn what_is_not_written_has_its_default() {
 fn a_class_that_retains_has_an_owner_and_a_reason() {
     let schedule = read(SAMPLE);
     let hired = class(&schedule, "applicants-successful");
-    let Rule::Retain { owner, reason } = hired.rule() else {
+    let Rule::Retain { owner, reason, .. } = hired.rule() else {
         panic!()
     };
     assert_eq!(

@@ -187,6 +187,14 @@ pub enum Sort {
     Other,
 }
 
+impl Sort {
+    /// Whether it says a day.
+    #[must_use]
+    pub fn is_day(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
+    }
+}
+
 /// One index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Index {

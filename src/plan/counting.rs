@@ -5,6 +5,7 @@
 //! the first instant of a day, so that an index on a trigger serves.
 
 use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
 
 use super::judge::{Judge, any};
 use crate::catalog::{Sort, Table};
@@ -33,43 +34,113 @@ impl Judge<'_> {
         readings
     }
 
-    /// A trigger column's civil date in the schedule's zone, as SQL.
-    pub fn day(&self, table: &Table, column: &Ident, a: &str) -> String {
+    /// A column's civil date in the schedule's zone, as SQL. A timestamp without a zone is
+    /// read in `zone`, or stands for itself.
+    pub fn day(&self, table: &Table, column: &Ident, zone: Option<Tz>, a: &str) -> String {
         let bare = format!("{a}.{}", column.quoted());
+        let ours = literal(self.zone().name());
         match table.column(column).map(|c| c.sort) {
-            Some(Sort::TimestampTz) => {
-                format!(
-                    "({bare} AT TIME ZONE {})::date",
-                    literal(self.zone().name())
-                )
-            }
-            Some(Sort::Timestamp) => format!("{bare}::date"),
+            Some(Sort::TimestampTz) => format!("({bare} AT TIME ZONE {ours})::date"),
+            Some(Sort::Timestamp) => match self.foreign(zone) {
+                Some(zone) => {
+                    let zone = literal(zone.name());
+                    format!("({bare} AT TIME ZONE {zone} AT TIME ZONE {ours})::date")
+                }
+                None => format!("{bare}::date"),
+            },
             _ => bare,
         }
     }
 
-    /// The first instant or date of a civil day, in the type of a trigger column.
-    pub fn start_of(&self, table: &Table, column: &Ident, day: NaiveDate) -> String {
+    /// The zone in which timestamps without one are read, where it is not the schedule's.
+    fn foreign(&self, zone: Option<Tz>) -> Option<Tz> {
+        zone.filter(|zone| *zone != self.zone())
+    }
+
+    /// A column's civil date is this day or later.
+    fn from_day(
+        &self,
+        table: &Table,
+        column: &Ident,
+        zone: Option<Tz>,
+        day: NaiveDate,
+        a: &str,
+    ) -> String {
+        self.beside(table, column, zone, day, a, true)
+    }
+
+    /// A column's civil date is before this day.
+    fn before_day(
+        &self,
+        table: &Table,
+        column: &Ident,
+        zone: Option<Tz>,
+        day: NaiveDate,
+        a: &str,
+    ) -> String {
+        self.beside(table, column, zone, day, a, false)
+    }
+
+    /// The bare column beside the first instant of a day, in the column's own type, so that
+    /// an index serves. A civil date is before the day exactly if the column is.
+    fn beside(
+        &self,
+        table: &Table,
+        column: &Ident,
+        zone: Option<Tz>,
+        day: NaiveDate,
+        a: &str,
+        later: bool,
+    ) -> String {
+        let bare = format!("{a}.{}", column.quoted());
+        let sign = if later { ">=" } else { "<" };
+        let midnight = || {
+            schedule::zone::midnight(day, self.zone()).map_or_else(
+                || format!("{day} 00:00:00+00"),
+                |instant| instant.format("%Y-%m-%d %H:%M:%S+00").to_string(),
+            )
+        };
         match table.column(column).map(|c| c.sort) {
             Some(Sort::TimestampTz) => {
-                let instant = schedule::zone::midnight(day, self.zone()).map_or_else(
-                    || format!("{day} 00:00:00+00"),
-                    |i| i.format("%Y-%m-%d %H:%M:%S+00").to_string(),
-                );
-                format!("TIMESTAMPTZ {}", literal(&instant))
+                format!("{bare} {sign} TIMESTAMPTZ {}", literal(&midnight()))
             }
-            Some(Sort::Timestamp) => format!("TIMESTAMP '{day} 00:00:00'"),
-            _ => format!("DATE '{day}'"),
+            Some(Sort::Timestamp) => match self.foreign(zone) {
+                // A zone with summer time reads two civil times as one instant, so that
+                // only the instant is compared exactly. No zone is two days from another:
+                // the bare column, for the index, by so much more.
+                Some(zone) => {
+                    let wide = if later {
+                        day.checked_sub_days(Days::new(2))
+                    } else {
+                        day.checked_add_days(Days::new(2))
+                    };
+                    format!(
+                        "{bare} {sign} TIMESTAMP '{} 00:00:00' AND {bare} AT TIME ZONE {} {sign} TIMESTAMPTZ {}",
+                        wide.unwrap_or(day),
+                        literal(zone.name()),
+                        literal(&midnight())
+                    )
+                }
+                None => format!("{bare} {sign} TIMESTAMP '{day} 00:00:00'"),
+            },
+            _ => format!("{bare} {sign} DATE '{day}'"),
         }
     }
 
     /// The part of a reading that an index serves: plausible, and before a cutoff.
-    pub fn between(&self, table: &Table, column: &Ident, cutoff: NaiveDate, a: &str) -> String {
-        let bare = format!("{a}.{}", column.quoted());
+    pub fn between(
+        &self,
+        table: &Table,
+        dispose: &Dispose,
+        column: &Ident,
+        cutoff: NaiveDate,
+        a: &str,
+    ) -> String {
+        let zone = dispose.trigger_zone;
         format!(
-            "{bare} >= {} AND {bare} < {}",
-            self.start_of(table, column, schedule::PLAUSIBLE_FROM),
-            self.start_of(table, column, cutoff)
+            "{} AND {}",
+            self.from_day(table, column, zone, dispose.plausible_from, a),
+            self.before_day(table, column, zone, cutoff, a)
         )
     }
 
@@ -79,7 +150,7 @@ impl Judge<'_> {
             return "FALSE".to_owned();
         };
         if let Trigger::Fixed(date) = dispose.trigger {
-            let past = date >= schedule::PLAUSIBLE_FROM && date < cutoff.date();
+            let past = date >= dispose.plausible_from && date < cutoff.date();
             return if past { "TRUE" } else { "FALSE" }.to_owned();
         }
         let Some(table) = self.catalog.table(class.table()) else {
@@ -91,7 +162,7 @@ impl Judge<'_> {
             .map(|(guard, column)| {
                 format!(
                     "{guard} AND {}",
-                    self.between(table, column, cutoff.date(), a)
+                    self.between(table, dispose, column, cutoff.date(), a)
                 )
             })
             .collect())
@@ -102,10 +173,12 @@ impl Judge<'_> {
         self.past_on(class, dispose, self.today, a)
     }
 
-    /// It was so yesterday already (no class has a tolerance yet): if it is still there, it is late.
-    pub fn past_yesterday(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
-        match self.today.checked_sub_days(Days::new(1)) {
-            Some(yesterday) => self.past_on(class, dispose, yesterday, a),
+    /// It was so yesterday already, or as many days earlier as the class tolerates: if it is
+    /// still there, it is late.
+    pub fn overdue(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let days = Days::new(1 + u64::from(dispose.tolerance));
+        match self.today.checked_sub_days(days) {
+            Some(earlier) => self.past_on(class, dispose, earlier, a),
             None => "FALSE".to_owned(),
         }
     }
@@ -116,7 +189,7 @@ impl Judge<'_> {
         let interval = dispose.period.interval_sql();
         if let Trigger::Fixed(date) = dispose.trigger {
             return Some(date)
-                .filter(|date| *date >= schedule::PLAUSIBLE_FROM)
+                .filter(|date| *date >= dispose.plausible_from)
                 .and_then(|date| dispose.last_day(date))
                 .map_or_else(|| "NULL::date".to_owned(), |day| format!("DATE '{day}'"));
         }
@@ -127,12 +200,21 @@ impl Judge<'_> {
             .readings(dispose, a)
             .iter()
             .map(|(guard, column)| {
-                let day = self.day(table, column, a);
+                let day = self.day(table, column, dispose.trigger_zone, a);
+                let day = dispose
+                    .from_end_of
+                    .map_or(day.clone(), |end_of| end_of.sql(&day));
                 let bare = format!("{a}.{}", column.quoted());
-                let from = self.start_of(table, column, schedule::PLAUSIBLE_FROM);
+                let from = self.from_day(
+                    table,
+                    column,
+                    dispose.trigger_zone,
+                    dispose.plausible_from,
+                    a,
+                );
                 format!(
                     " WHEN {guard} THEN CASE WHEN {bare} >= '{FAR}' THEN DATE 'infinity' \
-                     WHEN {bare} >= {from} THEN ({day} + {interval})::date END"
+                     WHEN {from} THEN ({day} + {interval})::date END"
                 )
             })
             .collect();
@@ -144,17 +226,46 @@ impl Judge<'_> {
         if let Trigger::Fixed(date) = dispose.trigger {
             return format!("'{date}'");
         }
+        self.trigger_as(class, dispose, a, "text")
+    }
+
+    /// The trigger's civil date, NULL where none counts.
+    fn trigger_date(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        if let Trigger::Fixed(date) = dispose.trigger {
+            return format!("DATE '{date}'");
+        }
+        self.trigger_as(class, dispose, a, "date")
+    }
+
+    fn trigger_as(&self, class: &Class, dispose: &Dispose, a: &str, kind: &str) -> String {
         let Some(table) = self.catalog.table(class.table()) else {
-            return "NULL::text".to_owned();
+            return format!("NULL::{kind}");
         };
         let cases: String = self
             .readings(dispose, a)
             .iter()
             .map(|(guard, column)| {
-                format!(" WHEN {guard} THEN {}::text", self.day(table, column, a))
+                let day = self.day(table, column, dispose.trigger_zone, a);
+                format!(" WHEN {guard} THEN {day}::{kind}")
             })
             .collect();
         format!("CASE{cases} END")
+    }
+
+    /// Somebody has worked with the row since the trigger's day.
+    pub fn touched(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let Some(table) = self.catalog.table(class.table()) else {
+            return "FALSE".to_owned();
+        };
+        let trigger = self.trigger_date(class, dispose, a);
+        any(dispose
+            .unless_active
+            .iter()
+            .map(|column| {
+                let day = self.day(table, column, dispose.trigger_zone, a);
+                format!("({day} > {trigger}) IS TRUE")
+            })
+            .collect())
     }
 
     /// Why a claimed row is not dated: `without`, `implausible`, `future`, or NULL where it is.
@@ -163,7 +274,7 @@ impl Judge<'_> {
             return "NULL::text".to_owned();
         };
         if let Trigger::Fixed(date) = dispose.trigger {
-            return if date < schedule::PLAUSIBLE_FROM {
+            return if date < dispose.plausible_from {
                 "'implausible'".to_owned()
             } else if date >= tomorrow {
                 "'future'".to_owned()
@@ -178,11 +289,11 @@ impl Judge<'_> {
             .readings(dispose, a)
             .iter()
             .map(|(guard, column)| {
-                let bare = format!("{a}.{}", column.quoted());
+                let zone = dispose.trigger_zone;
                 format!(
-                    " WHEN {guard} THEN CASE WHEN {bare} < {} THEN 'implausible' WHEN {bare} >= {} THEN 'future' END",
-                    self.start_of(table, column, schedule::PLAUSIBLE_FROM),
-                    self.start_of(table, column, tomorrow)
+                    " WHEN {guard} THEN CASE WHEN {} THEN 'implausible' WHEN {} THEN 'future' END",
+                    self.before_day(table, column, zone, dispose.plausible_from, a),
+                    self.from_day(table, column, zone, tomorrow, a)
                 )
             })
             .collect();

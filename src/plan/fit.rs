@@ -3,12 +3,14 @@
 //! protecting what it might claim.
 
 use super::judge::Mute;
+use chrono::NaiveDate;
+
 use super::relations::{Misfit, Relations, resolve};
 use crate::catalog::{Catalog, Column, ForeignKey, Kind, Sort, Table};
 use crate::ident::{Ident, TableName};
 use crate::schedule::{
-    Anonymisation, Class, Code, Condition, Diagnostic, Disposal, Dispose, Fate, Place, Strategy,
-    Trigger,
+    Anonymisation, Class, Code, Condition, Diagnostic, Disposal, Dispose, Fate, Place, Rule,
+    Strategy, Trigger,
 };
 
 /// What was found about one class.
@@ -31,6 +33,26 @@ impl Fit {
             Mute::Everything
         } else {
             Mute::Claims
+        }
+    }
+
+    /// Says so where the day has come to ask whether records must still be kept.
+    pub fn review_due(&mut self, class: &Class, today: NaiveDate) {
+        if let Rule::Retain {
+            review_on: Some(day),
+            ..
+        } = class.rule()
+            && *day <= today
+        {
+            self.warn(
+                Code::ReviewDue,
+                format!(
+                    "class `{}`: since {day} it is to be asked again whether its records must be kept",
+                    class.id()
+                ),
+                "ask its owner, and write the next date",
+                class.place("review_on"),
+            );
         }
     }
 
@@ -77,6 +99,7 @@ pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
             anonymised_column(&mut fit, class, table, anonymisation, catalog);
         }
     }
+    activity(&mut fit, class, dispose, table);
     dependants(&mut fit, class, dispose, catalog);
     files(&mut fit, class, dispose, catalog);
     privileges(&mut fit, class, dispose, catalog);
@@ -238,10 +261,7 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
             );
             continue;
         };
-        if !matches!(
-            column.sort,
-            Sort::Date | Sort::Timestamp | Sort::TimestampTz
-        ) {
+        if !column.sort.is_day() {
             fit.refuse(
                 Code::WrongColumnType,
                 format!(
@@ -265,6 +285,39 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
                     "CREATE INDEX CONCURRENTLY ON {} ({})",
                     table.name, column.name
                 ),
+                place,
+            );
+        }
+    }
+}
+
+/// The columns that show when a record was last worked with.
+fn activity(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table) {
+    let place = class.place("unless_active");
+    for name in &dispose.unless_active {
+        let Some(column) = table.column(name) else {
+            fit.refuse(
+                Code::NoSuchColumn,
+                format!(
+                    "class `{}`: there is no column `{name}` in table `{}`",
+                    class.id(),
+                    table.name
+                ),
+                near_column(name, table),
+                place,
+            );
+            continue;
+        };
+        if !column.sort.is_day() {
+            fit.refuse(
+                Code::WrongColumnType,
+                format!(
+                    "class `{}`: the column `{}.{name}` is of type `{}`, not a date or a timestamp",
+                    class.id(),
+                    table.name,
+                    column.type_name
+                ),
+                "name a column of type date, timestamp or timestamp with time zone",
                 place,
             );
         }

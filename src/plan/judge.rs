@@ -176,6 +176,7 @@ impl<'a> Judge<'a> {
                     self.past(class, dispose, a),
                     self.let_go(class, a),
                     self.governs(class, a),
+                    negated(&self.active(table, a)),
                 ]))
             })
             .collect());
@@ -346,6 +347,20 @@ impl<'a> Judge<'a> {
             return "FALSE".to_owned();
         }
         format!("({}) AND ({})", any(maximums), any(keepers))
+    }
+
+    /// A class that may claim the row keeps it because somebody has worked with it since.
+    pub fn active(&self, table: &TableName, a: &str) -> String {
+        any(self
+            .on(table)
+            .filter_map(|class| match self.part(class) {
+                Part::Minimum(dispose) | Part::Maximum(dispose) => {
+                    let touched = self.touched(class, dispose, a);
+                    Some(all(vec![self.may_claim(class, a), touched]))
+                }
+                Part::Retain | Part::Mute => None,
+            })
+            .collect())
     }
 
     /// A closed gate of any class that may claim the row.

@@ -164,9 +164,9 @@ pub enum Standing {
 /// The statements that ask about a class's records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Questions {
-    /// Twelve numbers: claimed, due, held, conflict, waiting, retained by another,
-    /// quarantined, overdue, done, without, implausible, future trigger. A class that
-    /// retains answers the first alone.
+    /// Thirteen numbers: claimed, due, held, conflict, waiting, retained by another,
+    /// quarantined, overdue, done, without, implausible, future trigger, active. A class
+    /// that retains answers the first alone.
     pub count: String,
     /// By dependant table, how many of its rows go with the due records.
     pub dependants: Vec<(String, String)>,
@@ -255,6 +255,8 @@ fn class_plan(
     basis: [u8; 32],
 ) -> ClassPlan {
     let table = judge.catalog.table(class.table());
+    let mut fit = fit;
+    fit.review_due(class, judge.today);
     let refused = !fit.refusals.is_empty();
     let standing = if refused {
         Standing::Refused

@@ -47,6 +47,7 @@ fn state(
             "'waiting'",
         ),
         (protected, "'retained'"),
+        (judge.active(&table.name, a), "'active'"),
         (judge.quarantined(class, table, a), "'quarantined'"),
     ];
     if judge.decisions.paused(class.id()) {
@@ -60,8 +61,7 @@ fn state(
     format!("CASE{whens} ELSE 'due' END")
 }
 
-/// Counts the claimed records of a class by state. One row of eleven numbers, in the
-/// order of [`super::Counted`].
+/// Counts the claimed records of a class by state: see [`super::Questions::count`].
 pub(super) fn count(
     judge: &Judge<'_>,
     class: &Class,
@@ -69,14 +69,14 @@ pub(super) fn count(
     relations: &Relations,
     table: &Table,
 ) -> String {
-    let late = judge.past_yesterday(class, dispose, "t");
+    let late = judge.overdue(class, dispose, "t");
     format!(
         "SELECT count(*), count(*) FILTER (WHERE s = 'due'), count(*) FILTER (WHERE s = 'held'), \
          count(*) FILTER (WHERE s = 'conflict'), count(*) FILTER (WHERE s = 'waiting'), \
          count(*) FILTER (WHERE s = 'retained'), count(*) FILTER (WHERE s = 'quarantined'), \
          count(*) FILTER (WHERE late AND s NOT IN ('done', 'retained')), count(*) FILTER (WHERE s = 'done'), \
          count(*) FILTER (WHERE u = 'without'), count(*) FILTER (WHERE u = 'implausible'), \
-         count(*) FILTER (WHERE u = 'future') \
+         count(*) FILTER (WHERE u = 'future'), count(*) FILTER (WHERE s = 'active') \
          FROM (SELECT {} AS s, {} AS u, ({late}) AS late FROM {} AS t WHERE {}) q",
         state(judge, class, dispose, relations, table),
         judge.undated(class, dispose, "t"),
@@ -125,7 +125,7 @@ pub(super) fn oldest(
         state(judge, class, dispose, relations, table),
         table.name.quoted(),
         judge.claims(class, "t"),
-        judge.past_yesterday(class, dispose, "t"),
+        judge.overdue(class, dispose, "t"),
     )
 }
 

@@ -160,7 +160,7 @@ pub(super) fn ranges(
         .readings(dispose, "t")
         .into_iter()
         .map(|(guard, column)| {
-            let day = judge.day(table, &column, "t");
+            let day = judge.day(table, &column, dispose.trigger_zone, "t");
             let (days, day_as) = match table.column(&column).map(|c| c.sort) {
                 // The cast takes a domain off.
                 Some(Sort::TimestampTz) => (
@@ -180,7 +180,7 @@ pub(super) fn ranges(
                 position,
                 conditions: format!(
                     "{} AND ({guard}) AND ({claim})",
-                    judge.between(table, &column, cutoff.date(), "t")
+                    judge.between(table, dispose, &column, cutoff.date(), "t")
                 ),
                 days,
                 day_as,

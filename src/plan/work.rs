@@ -188,6 +188,7 @@ pub(super) fn unprotected(
         judge.let_go(class, a),
         judge.governs(class, a),
         negated(&judge.dependant_protected(relations, a)),
+        negated(&judge.active(&table.name, a)),
         negated(&done),
     ];
     format!("({})", all(conditions))

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::condition::Condition;
 use super::diagnostics::Place;
 use super::period::{Cutoff, Period};
+use super::rounding::EndOf;
 use crate::ident::{ClassId, Ident, TableName};
 
 /// One record class: which rows it claims, how long they are kept, what happens then.
@@ -42,6 +44,8 @@ pub enum Rule {
         owner: String,
         /// Why it is kept.
         reason: String,
+        /// When somebody is to ask again whether it must be.
+        review_on: Option<NaiveDate>,
     },
     /// Kept for a period, then disposed of.
     Dispose(Box<Dispose>),
@@ -52,8 +56,19 @@ pub enum Rule {
 pub struct Dispose {
     /// What the period is counted from.
     pub trigger: Trigger,
+    /// Triggers before this day are sentinels.
+    pub plausible_from: NaiveDate,
+    /// The zone in which timestamps without one are read; `None` is the schedule's.
+    pub trigger_zone: Option<Tz>,
+    /// What the trigger is moved to the end of before the period is added.
+    pub from_end_of: Option<EndOf>,
     /// How long a record is kept.
     pub period: Period,
+    /// How many days a record may be past before it is overdue.
+    pub tolerance: u32,
+    /// Date columns of the record that show when somebody last worked with it: one whose
+    /// day is after the trigger's keeps the record.
+    pub unless_active: Vec<Ident>,
     /// Whether the period is the least or the most that is allowed.
     pub limit: Limit,
     /// What is done when a record is due.
@@ -276,14 +291,23 @@ impl Dispose {
     /// calendar.
     #[must_use]
     pub fn last_day(&self, trigger: NaiveDate) -> Option<NaiveDate> {
-        self.period.last_day(trigger)
+        match self.from_end_of {
+            None => self.period.last_day(trigger),
+            Some(end_of) => self.period.last_day(end_of.end(trigger)?),
+        }
     }
 
     /// A record is past on `today` if its trigger is before this day; `None`
     /// beyond the calendar.
     #[must_use]
     pub fn cutoff(&self, today: NaiveDate) -> Option<Cutoff> {
-        self.period.cutoff(today, self.limit)
+        let cutoff = self.period.cutoff(today, self.limit)?;
+        match self.from_end_of {
+            None => Some(cutoff),
+            // The smallest date whose year or month ends at the cutoff or later is the
+            // first of the year or month that the cutoff falls in.
+            Some(end_of) => end_of.start(cutoff.date()).map(Cutoff::at),
+        }
     }
 }
 

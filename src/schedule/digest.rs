@@ -7,9 +7,11 @@
 
 use sha2::{Digest, Sha256};
 
+use super::PLAUSIBLE_FROM;
 use super::class::{Anonymisation, Class, Disposal, Dispose, Rule, Trigger};
 use super::condition::Condition;
 use super::timetable::Timetable;
+use crate::ident::Ident;
 
 const CLASS_FORM: &str = "retentiond class, form 1";
 const SCHEDULE_FORM: &str = "retentiond schedule, form 1";
@@ -90,6 +92,7 @@ pub(super) fn of_class(class: &Class) -> [u8; 32] {
         Rule::Retain {
             owner: _,
             reason: _,
+            review_on: _,
         } => canonical.text("retain"),
         Rule::Dispose(dispose) => {
             canonical.text("dispose");
@@ -121,6 +124,32 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         anonymisation(canonical, columns);
     }
     canonical.text(dispose.gate.name());
+    // What may be left out is written only where it is there, after its name.
+    if dispose.plausible_from != PLAUSIBLE_FROM {
+        canonical.text("plausible_from");
+        canonical.text(&dispose.plausible_from.to_string());
+    }
+    if let Some(zone) = dispose.trigger_zone {
+        canonical.text("trigger_zone");
+        canonical.text(zone.name());
+    }
+    if let Some(end_of) = dispose.from_end_of {
+        canonical.text("from_end_of");
+        canonical.text(end_of.name());
+    }
+    if dispose.tolerance > 0 {
+        canonical.text("tolerance");
+        canonical.number(dispose.tolerance as usize);
+    }
+    if !dispose.unless_active.is_empty() {
+        canonical.text("unless_active");
+        let mut columns: Vec<&str> = dispose.unless_active.iter().map(Ident::as_str).collect();
+        columns.sort_unstable();
+        canonical.number(columns.len());
+        for column in columns {
+            canonical.text(column);
+        }
+    }
     let mut dependants: Vec<_> = dispose.dependants.iter().collect();
     dependants.sort_by_key(|dependant| &dependant.table);
     canonical.number(dependants.len());

@@ -13,6 +13,7 @@ mod digest;
 pub mod period;
 pub mod publish;
 mod read;
+pub mod rounding;
 pub mod timetable;
 pub mod zone;
 
@@ -26,12 +27,13 @@ pub use class::{
 pub use condition::Condition;
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};
 pub use period::{Cutoff, Period};
+pub use rounding::EndOf;
 pub use timetable::Timetable;
 
 use crate::ident::ClassId;
 
 /// A trigger before this day is a sentinel (1900, 1970, `-infinity`), and nothing
-/// is ever due by it.
+/// is ever due by it, unless the class has a `plausible_from` of its own.
 pub const PLAUSIBLE_FROM: NaiveDate = match NaiveDate::from_ymd_opt(1990, 1, 1) {
     Some(date) => date,
     None => NaiveDate::MIN,

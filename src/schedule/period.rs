@@ -28,6 +28,10 @@ pub struct Period {
 pub struct Cutoff(NaiveDate);
 
 impl Cutoff {
+    pub(super) fn at(day: NaiveDate) -> Self {
+        Self(day)
+    }
+
     /// The day itself.
     #[must_use]
     pub fn date(self) -> NaiveDate {
@@ -205,9 +209,11 @@ impl Period {
 
     /// The last day of retention of a record with this trigger: months first,
     /// clamped, then days. `None` beyond the calendar (some 260,000 years).
+    ///
+    /// A trigger that is moved to the end of its year first is moved before this
+    /// ([`super::Dispose::last_day`]).
     #[must_use]
     pub fn last_day(self, trigger: NaiveDate) -> Option<NaiveDate> {
-        // `from_end_of` will round the trigger here, before anything is added.
         trigger
             .checked_add_months(Months::new(self.months))?
             .checked_add_days(Days::new(u64::from(self.days)))

@@ -7,7 +7,7 @@
 
 use std::fmt::Write;
 
-use super::{Class, Disposal, Fate, Gate, Limit, Rule, Schedule, Trigger};
+use super::{Class, Disposal, Dispose, Fate, Gate, Limit, Rule, Schedule, Trigger};
 
 /// One class as a reader of the notice needs it.
 struct Words {
@@ -64,7 +64,10 @@ impl Words {
                     Gate::Review => then.push_str(", once a person has reviewed it"),
                     Gate::Instruction => then.push_str(", once the controller has instructed it"),
                 }
-                (kept, counted_from(&dispose.trigger), then)
+                if !dispose.unless_active.is_empty() {
+                    then.push_str(", unless somebody has worked with it since");
+                }
+                (kept, counted_from(dispose), then)
             }
         };
         Self {
@@ -180,7 +183,15 @@ thead th { background: #eee; }
 @media print { body { margin: 0; max-width: none; } thead { display: table-header-group; } tr { break-inside: avoid; } }
 ";
 
-fn counted_from(trigger: &Trigger) -> String {
+fn counted_from(dispose: &Dispose) -> String {
+    let day = trigger_in_words(&dispose.trigger);
+    match dispose.from_end_of {
+        Some(end_of) => format!("The end of the {} of: {day}", end_of.name()),
+        None => sentence(&day),
+    }
+}
+
+fn trigger_in_words(trigger: &Trigger) -> String {
     match trigger {
         Trigger::Fixed(date) => date.format("%-d %B %Y").to_string(),
         Trigger::Columns(columns) => {
@@ -189,8 +200,8 @@ fn counted_from(trigger: &Trigger) -> String {
                 .map(|source| event(source.column.as_str()))
                 .collect();
             match &names[..] {
-                [one] => sentence(one),
-                many => format!("The first that applies: {}", listed(many, "or")),
+                [one] => one.clone(),
+                many => format!("the first that applies: {}", listed(many, "or")),
             }
         }
     }
@@ -315,5 +326,17 @@ mod tests {
         assert!(!page.contains("<b>"));
         assert_eq!(page.matches("<th scope=\"row\">").count(), 3);
         assert_eq!(page.matches("<td>").count(), 15);
+    }
+
+    #[test]
+    fn a_rounded_trigger_and_a_guard_are_said_too() {
+        let schedule = schedule(
+            "[[class]]\nid = \"a\"\ntitle = \"Files\"\ntable = \"file\"\ntrigger = \"closed_on\"\n\
+             from_end_of = \"financial year\"\nperiod = \"6 years\"\nunless_active = [\"read_on\"]\n\
+             disposal = \"delete\"\nauthority = \"Notice\"\n",
+        );
+        let row = "| Files | 6 years | The end of the financial year of: the day it was closed | \
+                   Deleted, unless somebody has worked with it since |  | Notice |";
+        assert!(markdown(&schedule).contains(row), "{}", markdown(&schedule));
     }
 }

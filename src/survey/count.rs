@@ -66,7 +66,7 @@ pub struct Counts {
     pub overdue: u64,
     /// Already flagged or anonymised by this class.
     pub done: u64,
-    /// Touched after its trigger. (No class can ask for that yet.)
+    /// Past, and kept by nothing but that it was touched after its trigger.
     pub active: u64,
     /// Claimed, and has no trigger date.
     pub without_trigger: u64,
@@ -151,7 +151,7 @@ pub async fn count(conn: &mut PgConnection, plan: &Plan) -> Result<Vec<ClassCoun
             quarantined: number(6)?,
             overdue: number(7)?,
             done: number(8)?,
-            active: 0,
+            active: number(12)?,
             without_trigger: number(9)?,
             implausible_trigger: number(10)?,
             future_trigger: number(11)?,

@@ -392,7 +392,7 @@ async fn ask(
     claim.undated = undated;
     claim.note = match (class.standing, gate) {
         _ if retains => match &class.rule {
-            Rule::Retain { owner, reason } => Some(format!("{reason} ({owner})")),
+            Rule::Retain { owner, reason, .. } => Some(format!("{reason} ({owner})")),
             Rule::Dispose(_) => None,
         },
         (Standing::Waiting, Gate::Instruction) => {

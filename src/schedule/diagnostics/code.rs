@@ -171,6 +171,8 @@ codes! {
     PersonalKey = "R0355" Warning;
     /// No row fits a condition.
     NothingFits = "R0356" Warning;
+    /// The day has come to ask whether records must still be kept.
+    ReviewDue = "R0357" Warning;
 
     /// The database cannot be reached.
     Unreachable = "R0401" Error;

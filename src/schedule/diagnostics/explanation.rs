@@ -295,6 +295,11 @@ impl Code {
                  misspelt value, with which records are kept for ever unseen. Compare it with the \
                  values in the table."
             }
+            Self::ReviewDue => {
+                "The class keeps its records without an end, and said in `review_on` when somebody \
+                 would ask again whether it must. That day has come. Nothing changes by itself: \
+                 decide, and write a new date, or another disposal."
+            }
             Self::Unreachable => {
                 "The database cannot be reached, or refuses the connection. Nothing was changed. \
                  Check the URL, the password, the network and whether the server is running."

@@ -31,9 +31,14 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-const NOT_WITH_RETAIN: [&str; 7] = [
+const NOT_WITH_RETAIN: [&str; 12] = [
     "trigger",
+    "plausible_from",
+    "trigger_zone",
+    "from_end_of",
     "period",
+    "tolerance",
+    "unless_active",
     "anonymise",
     "dependants",
     "files",
@@ -233,9 +238,14 @@ impl Reader<'_> {
                 }
             };
             let (owner, reason) = (answer("owner"), answer("reason"));
+            let review_on = match fields.get("review_on") {
+                Some(value) => self.day(value, "review_on").map(Some),
+                None => Some(None),
+            };
             return Some(Rule::Retain {
                 owner: owner?.0,
                 reason: reason?.0,
+                review_on: review_on?,
             });
         }
         // Allowed, and part of no rule; only not blank.
@@ -253,6 +263,15 @@ impl Reader<'_> {
             &Limit::ALL.map(|l| (l.name(), l)),
             Limit::Minimum,
         );
+        let timing = self.timing(fields, limit);
+        if let Some(value) = fields.get("review_on") {
+            let place = self.place_of(value);
+            self.contradiction(
+                "`review_on` belongs to a class that retains".to_owned(),
+                "what has a period ends by itself: leave it out",
+                place,
+            );
+        }
         let gate = self.choice(
             fields,
             "gate",
@@ -270,9 +289,15 @@ impl Reader<'_> {
         };
         owner?;
         reason?;
+        let timing = timing?;
         Some(Rule::Dispose(Box::new(Dispose {
             trigger: trigger?,
+            plausible_from: timing.plausible_from,
+            trigger_zone: timing.trigger_zone,
+            from_end_of: timing.from_end_of,
             period: period?,
+            tolerance: timing.tolerance,
+            unless_active: timing.unless_active,
             limit: limit?,
             disposal: disposal?,
             gate: gate?,

@@ -41,7 +41,7 @@ impl Reader<'_> {
         }
     }
 
-    fn column_name(&mut self, text: &str, place: Place) -> Option<Ident> {
+    pub(super) fn column_name(&mut self, text: &str, place: Place) -> Option<Ident> {
         match Ident::new(text) {
             Ok(name) => Some(name),
             Err(error) => {
@@ -57,7 +57,7 @@ impl Reader<'_> {
         }
     }
 
-    fn array<'a, 'i>(
+    pub(super) fn array<'a, 'i>(
         &mut self,
         value: &'a Value<'i>,
         key: &str,
@@ -131,7 +131,7 @@ impl Reader<'_> {
         (!repeated).then_some(Trigger::Columns(kept))
     }
 
-    fn repeated(&mut self, what: &str, place: Place) {
+    pub(super) fn repeated(&mut self, what: &str, place: Place) {
         self.report(
             Diagnostic::new(Code::Repeated, format!("{what} is named twice"))
                 .hint("name it once")
@@ -208,7 +208,7 @@ impl Reader<'_> {
         self.column_name(text, place)
     }
 
-    fn date(&mut self, written: &Datetime, place: Place) -> Option<NaiveDate> {
+    pub(super) fn date(&mut self, written: &Datetime, place: Place) -> Option<NaiveDate> {
         let date = match (written.date, written.time, written.offset) {
             (Some(date), None, None) => NaiveDate::from_ymd_opt(
                 i32::from(date.year),

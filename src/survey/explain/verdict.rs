@@ -70,6 +70,9 @@ pub(super) fn state(said: &[Said], answer: &Explanation) -> &'static str {
     if any("waiting") {
         return "waiting";
     }
+    if any("active") {
+        return "active";
+    }
     if any("quarantined") {
         return "quarantined";
     }
