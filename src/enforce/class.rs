@@ -10,6 +10,7 @@ use super::error::EnforceError;
 use super::position::{self, Leave};
 use super::report::ClassReport;
 use super::{Event, Throttle};
+use crate::ident::ClassId;
 use crate::ledger::{Action, ManifestBuilder, RecordKey, store as ledger};
 use crate::plan::{Direct, Route, Scan};
 use crate::store;
@@ -70,7 +71,7 @@ impl Pace {
     }
 }
 
-/// Acts on everything of a class that is due, and fills its report.
+/// Acts on everything that is due for one step of a class, and fills its report.
 pub(super) async fn run(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -136,14 +137,23 @@ pub(super) async fn run(
             Walked::Stopped => return Ok(Ended::Stopped),
         }
     }
-    // What was set aside before and was not again has gone, or works now.
+    Ok(Ended::Whole)
+}
+
+/// After every range of a class: what was set aside before and was not again has gone, or
+/// works now.
+pub(super) async fn clear_quarantine(
+    conn: &mut PgConnection,
+    class: &ClassId,
+    run: i64,
+) -> Result<(), EnforceError> {
     sqlx::query("DELETE FROM retentiond.quarantine WHERE class_id = $1 AND run_id < $2")
-        .bind(context.class.id.as_str())
-        .bind(context.run)
+        .bind(class.as_str())
+        .bind(run)
         .execute(conn)
         .await
-        .map_err(|e| EnforceError::from_sql("clearing the quarantine", &e))?;
-    Ok(Ended::Whole)
+        .map(drop)
+        .map_err(|e| EnforceError::from_sql("clearing the quarantine", &e))
 }
 
 #[derive(Debug, PartialEq, Eq)]

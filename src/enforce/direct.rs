@@ -7,21 +7,21 @@ use sqlx::postgres::PgConnection;
 
 use super::batch::{Context, Done, append, entry, seed, settle_constraints};
 use super::error::EnforceError;
-use super::rows;
+use super::rows::{self, OwnedKey};
 use crate::ledger::{Action, EntryId, KeyValue, ManifestBuilder};
 use crate::plan::{Direct, Scan};
-use crate::schedule::Rule;
+use crate::schedule::Dispose;
 use crate::store;
 
 /// The last day for a trigger's day, both in days since 1970. Rows come in the trigger's
 /// order, so that the last answer is nearly always the next.
 pub(super) struct LastDays<'a> {
-    rule: &'a Rule,
+    rule: &'a Dispose,
     latest: Option<(i32, Option<i32>)>,
 }
 
 impl<'a> LastDays<'a> {
-    pub fn of(rule: &'a Rule) -> Self {
+    pub fn of(rule: &'a Dispose) -> Self {
         Self { rule, latest: None }
     }
 
@@ -37,12 +37,9 @@ impl<'a> LastDays<'a> {
     }
 
     fn reckon(&self, day: i32) -> Option<i32> {
-        let Rule::Dispose(dispose) = self.rule else {
-            return None;
-        };
         let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?;
         let trigger = epoch.checked_add_signed(chrono::TimeDelta::days(i64::from(day)))?;
-        let last_day = dispose.last_day(trigger)?;
+        let last_day = self.rule.last_day(trigger)?;
         i32::try_from((last_day - epoch).num_days()).ok()
     }
 }
@@ -76,8 +73,9 @@ pub(super) async fn run(
     // Hashed while rows arrive: the server works on one core, we on another.
     let columns = rows::key_columns(&context.work.key).ok_or_else(shape)?;
     let mut manifest = ManifestBuilder::new(columns, None, seed()?);
-    let mut last_days = LastDays::of(&context.class.rule);
+    let mut last_days = LastDays::of(&context.work.rule);
     let width = context.work.key.columns.len();
+    let mut changed: Vec<OwnedKey> = Vec::new();
     let zone = context.plan.time_zone();
     let failed = |error: sqlx::Error| EnforceError::from_sql("changing rows", &error);
     {
@@ -85,6 +83,9 @@ pub(super) async fn run(
         while let Some(row) = stream.try_next().await.map_err(failed)? {
             let day = rows::day(&row, width, scan.day, zone).map_err(failed)?;
             let last_day = last_days.of_day(day);
+            if context.work.forget.is_some() {
+                changed.push(rows::key(&row, 0, &context.work.key).map_err(failed)?);
+            }
             let pushed = if let [column] = &context.work.key.columns[..]
                 && column.integer
             {
@@ -114,7 +115,28 @@ pub(super) async fn run(
             &manifest.finish(),
         )
         .await?;
+        forget_flags(conn, context, changed.iter()).await?;
         done.entries = 1;
     }
     Ok(done)
+}
+
+/// Forgets the class's flags on records that it has dealt with.
+pub(super) async fn forget_flags<'k>(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    keys: impl Iterator<Item = &'k OwnedKey>,
+) -> Result<(), EnforceError> {
+    let Some(sql) = &context.work.forget else {
+        return Ok(());
+    };
+    let mut query = store::planned(sql);
+    for array in rows::key_arrays(keys, context.work.key.columns.len()) {
+        query = query.bind(array);
+    }
+    query
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(|e| EnforceError::from_sql("forgetting flags", &e))
 }

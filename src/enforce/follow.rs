@@ -13,7 +13,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::batch::{Context, Done, seed, settle_constraints};
-use super::direct::LastDays;
+use super::direct::{LastDays, forget_flags};
 use super::entries::{Entries, Named};
 use super::error::EnforceError;
 use super::locked::{
@@ -170,7 +170,7 @@ pub(super) async fn run(
     }
 
     // From here on only our own tables are written.
-    let mut last_days = LastDays::of(&context.class.rule);
+    let mut last_days = LastDays::of(&context.work.rule);
     let action = if follow.anonymises {
         Action::Anonymised
     } else {
@@ -194,6 +194,9 @@ pub(super) async fn run(
         }
     }
     done.records = manifest.count();
+    let gone = records.iter().enumerate();
+    let gone = gone.filter(|(nth, _)| going.contains(nth));
+    forget_flags(conn, context, gone.map(|(_, record)| &record.key)).await?;
     entries
         .write(conn, action, &context.class.table, None, manifest, &named)
         .await?;

@@ -213,17 +213,26 @@ async fn act(
     }
     let lease = lease_on(conn, class, pass).await?;
     let pads = pads()?;
-    let context = Context {
-        plan,
-        class,
-        work,
-        lease: &lease,
-        pass,
-        clock,
-        run,
-        pads: &pads,
-    };
-    let ended = class::run(conn, &context, report, entries).await;
+    let mut ended = Ok(Ended::Whole);
+    for work in class.earlier.iter().chain([work]) {
+        let context = Context {
+            plan,
+            class,
+            work,
+            lease: &lease,
+            pass,
+            clock,
+            run,
+            pads: &pads,
+        };
+        ended = class::run(conn, &context, report, entries).await;
+        if !matches!(ended, Ok(Ended::Whole)) {
+            break;
+        }
+    }
+    if matches!(ended, Ok(Ended::Whole)) {
+        class::clear_quarantine(conn, &class.id, run).await?;
+    }
     let released = lease.release(conn).await;
     let ended = ended?;
     released?;

@@ -7,7 +7,7 @@
 use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
-use super::judge::{Judge, any};
+use super::judge::{Judge, all, any};
 use crate::catalog::{Sort, Table};
 use crate::ident::{Ident, literal};
 use crate::schedule::{self, Class, Condition, Dispose, Trigger};
@@ -144,8 +144,10 @@ impl Judge<'_> {
         )
     }
 
-    /// The class's trigger is plausible and before its cutoff of `on`.
+    /// The class's trigger is plausible and before its cutoff of `on`: that of its first
+    /// step, where it has stages.
     fn past_on(&self, class: &Class, dispose: &Dispose, on: NaiveDate, a: &str) -> String {
+        let dispose = &dispose.first_step();
         let Some(cutoff) = dispose.cutoff(on) else {
             return "FALSE".to_owned();
         };
@@ -168,7 +170,8 @@ impl Judge<'_> {
             .collect())
     }
 
-    /// The class's trigger is before its cutoff today.
+    /// The class's trigger is before its cutoff today. For one of [`Dispose::steps_on`]
+    /// this is whether the record belongs to that step.
     pub fn past(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         self.past_on(class, dispose, self.today, a)
     }
@@ -177,8 +180,94 @@ impl Judge<'_> {
     /// still there, it is late.
     pub fn overdue(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let days = Days::new(1 + u64::from(dispose.tolerance));
-        match self.today.checked_sub_days(days) {
-            Some(earlier) => self.past_on(class, dispose, earlier, a),
+        let Some(earlier) = self.today.checked_sub_days(days) else {
+            return "FALSE".to_owned();
+        };
+        let steps = dispose.steps_on(self.today);
+        any(steps
+            .iter()
+            .map(|step| self.past_on(class, step, earlier, a))
+            .collect())
+    }
+
+    /// What `answer` says of the step that the row belongs to today; FALSE for a row that is
+    /// not past. Without stages it is asked alone, and the row's being past is not.
+    pub fn by_step(
+        &self,
+        class: &Class,
+        dispose: &Dispose,
+        a: &str,
+        answer: impl Fn(&Dispose) -> String,
+    ) -> String {
+        if dispose.stages.is_empty() {
+            return answer(dispose);
+        }
+        let steps = dispose.steps_on(self.today);
+        any(steps
+            .iter()
+            .map(|step| all(vec![self.past(class, step, a), answer(step)]))
+            .collect())
+    }
+
+    /// The last day that is to be shown for the row: that of the step it belongs to, or of
+    /// the next where that step is done already.
+    pub fn next_last_day(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let (steps, today) = (dispose.steps(), dispose.steps_on(self.today));
+        let Some((first, later)) = steps.split_first() else {
+            return "NULL::date".to_owned();
+        };
+        if later.is_empty() {
+            return self.last_day(class, first, a);
+        }
+        let cases: String = today
+            .iter()
+            .zip(&steps)
+            .zip(later.iter().map(Some).chain([None]))
+            .map(|((window, step), next)| {
+                let own = self.last_day(class, step, a);
+                let shown = next.map_or(own.clone(), |next| {
+                    format!(
+                        "CASE WHEN {} THEN {} ELSE {own} END",
+                        self.done(class, step, a),
+                        self.last_day(class, next, a)
+                    )
+                });
+                format!(" WHEN {} THEN {shown}", self.past(class, window, a))
+            })
+            .collect();
+        format!("CASE{cases} ELSE {} END", self.last_day(class, first, a))
+    }
+
+    /// The last day of the step that a past row belongs to.
+    pub fn last_day_now(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        if dispose.stages.is_empty() {
+            return self.last_day(class, dispose, a);
+        }
+        let cases: String = dispose
+            .steps_on(self.today)
+            .iter()
+            .map(|step| {
+                format!(
+                    " WHEN {} THEN {}",
+                    self.past(class, step, a),
+                    self.last_day(class, step, a)
+                )
+            })
+            .collect();
+        format!("CASE{cases} END")
+    }
+
+    /// The class lets a disposal of this severity happen to the row: it is past, or it is
+    /// past for a stage that is as severe.
+    pub fn permits(&self, class: &Class, dispose: &Dispose, severity: u8, a: &str) -> String {
+        let steps = dispose.steps();
+        let last = steps.len().saturating_sub(1);
+        let mildest = steps
+            .iter()
+            .enumerate()
+            .find(|(nth, step)| *nth == last || step.disposal.severity() >= severity);
+        match mildest {
+            Some((_, step)) => self.past(class, step, a),
             None => "FALSE".to_owned(),
         }
     }

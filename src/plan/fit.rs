@@ -94,9 +94,11 @@ pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
         return fit;
     };
     triggers(&mut fit, class, dispose, table, catalog);
-    if let Disposal::Anonymise(columns) = &dispose.disposal {
-        for anonymisation in columns {
-            anonymised_column(&mut fit, class, table, anonymisation, catalog);
+    for step in dispose.steps() {
+        if let Disposal::Anonymise(columns) = &step.disposal {
+            for anonymisation in columns {
+                anonymised_column(&mut fit, class, table, anonymisation, catalog);
+            }
         }
     }
     activity(&mut fit, class, dispose, table);

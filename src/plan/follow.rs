@@ -301,6 +301,10 @@ impl Planner<'_> {
             if gated != "FALSE" {
                 cases.push_str(&format!(" WHEN {gated} THEN 2"));
             }
+            let in_notice = self.judge.in_notice(&table.name, "t");
+            if in_notice != "FALSE" {
+                cases.push_str(&format!(" WHEN {in_notice} THEN 2"));
+            }
             if let Some(protected) = self.judge.protected(&table.name, "t") {
                 cases.push_str(&format!(" WHEN {protected} THEN 2"));
             }

@@ -177,6 +177,14 @@ impl Judge<'_> {
         self.some_dependant(relations, a, |table, d| self.protected(table, d))
     }
 
+    /// The notice of something that hangs on the row is not over.
+    pub fn dependant_in_notice(&self, relations: &Relations, a: &str) -> String {
+        self.some_dependant(relations, a, |table, d| {
+            let in_notice = self.in_notice(table, d);
+            (in_notice != "FALSE").then_some(in_notice)
+        })
+    }
+
     /// Something that hangs on the row waits at a gate of its own.
     pub fn dependant_gated(&self, relations: &Relations, a: &str) -> String {
         self.some_dependant(relations, a, |table, d| {

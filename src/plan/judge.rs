@@ -10,14 +10,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
 use super::anonymise::is_anonymised;
 use crate::catalog::{Catalog, Sort, Table};
 use crate::decisions::Decisions;
 use crate::ident::{ClassId, Ident, TableName, literal};
-use crate::schedule::{Class, Disposal, Dispose, Gate, Limit, Rule, Schedule};
+use crate::schedule::{self, Class, Disposal, Dispose, Gate, Limit, Rule, Schedule};
 
 /// How a class that cannot act still stands before its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,15 +112,7 @@ impl<'a> Judge<'a> {
         };
         match &dispose.disposal {
             Disposal::Delete => "FALSE".to_owned(),
-            Disposal::Flag if !self.decisions.recorded() => "FALSE".to_owned(),
-            Disposal::Flag => format!(
-                "EXISTS (SELECT 1 FROM retentiond.flag f WHERE f.class_id = {} AND f.key = {} \
-                 AND f.class_digest = '\\x{}' AND f.trigger_on::text = {})",
-                literal(class.id().as_str()),
-                key_array(table, a),
-                hex::encode(class.digest()),
-                self.trigger_text(class, dispose, a),
-            ),
+            Disposal::Flag => self.flagged(class, dispose, table, a, None),
             Disposal::Anonymise(columns) => all(columns
                 .iter()
                 .map(|c| {
@@ -130,6 +122,87 @@ impl<'a> Judge<'a> {
                 })
                 .collect()),
         }
+    }
+
+    /// The row has a flag of the class that still binds: trigger, last day and the class's
+    /// digest are what they were. With `before`, it is older than that instant.
+    fn flagged(
+        &self,
+        class: &Class,
+        dispose: &Dispose,
+        table: &Table,
+        a: &str,
+        before: Option<&str>,
+    ) -> String {
+        if !self.decisions.recorded() {
+            return "FALSE".to_owned();
+        }
+        // With stages, the digest alone does not say which of them the flag was for.
+        let last_day =
+            if dispose.notice.is_some() || class.dispose().is_some_and(|d| !d.stages.is_empty()) {
+                format!(" AND f.last_day = {}", self.last_day(class, dispose, a))
+            } else {
+                String::new()
+            };
+        let age = before.map_or_else(String::new, |instant| {
+            format!(" AND f.flagged_at < TIMESTAMPTZ {}", literal(instant))
+        });
+        format!(
+            "EXISTS (SELECT 1 FROM retentiond.flag f WHERE f.class_id = {} AND f.key = {} \
+             AND f.class_digest = '\\x{}' AND f.trigger_on::text = {}{last_day}{age})",
+            literal(class.id().as_str()),
+            key_array(table, a),
+            hex::encode(class.digest()),
+            self.trigger_text(class, dispose, a),
+        )
+    }
+
+    /// The class's notice for the row is over. `step` is one of its steps.
+    fn noticed(&self, class: &Class, step: &Dispose, a: &str) -> String {
+        // A flag gives no warning of a flag.
+        let Some(days) = step.notice.filter(|_| step.disposal != Disposal::Flag) else {
+            return "TRUE".to_owned();
+        };
+        // Flagged on this day or earlier: `days` after it, today has come.
+        let instant = self
+            .today
+            .checked_sub_days(Days::new(u64::from(days)))
+            .and_then(|day| schedule::zone::midnight(day.succ_opt()?, self.zone()));
+        match (self.catalog.table(class.table()), instant) {
+            (Some(table), Some(instant)) => {
+                let instant = instant.format("%Y-%m-%d %H:%M:%S+00").to_string();
+                self.flagged(class, step, table, a, Some(&instant))
+            }
+            _ => "FALSE".to_owned(),
+        }
+    }
+
+    /// The notice of a class that may claim the row has not begun, or is not over.
+    pub fn in_notice(&self, table: &TableName, a: &str) -> String {
+        any(self
+            .on(table)
+            .filter_map(|class| match self.part(class) {
+                Part::Minimum(dispose) | Part::Maximum(dispose) if dispose.notice.is_some() => {
+                    let noticed =
+                        self.by_step(class, dispose, a, |step| self.noticed(class, step, a));
+                    Some(all(vec![self.may_claim(class, a), negated(&noticed)]))
+                }
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The row is to be flagged for the class's notice: everything but a notice lets it go.
+    /// For a maximum `self` judges the day on which the notice would be over.
+    pub fn to_be_noticed(&self, class: &Class, step: &Dispose, a: &str) -> String {
+        let Some(table) = self.catalog.table(class.table()) else {
+            return "FALSE".to_owned();
+        };
+        all(vec![
+            self.released(class.table(), a, false),
+            negated(&self.done(class, step, a)),
+            negated(&self.flagged(class, step, table, a, None)),
+        ])
     }
 
     /// An open hold protects the row itself.
@@ -164,28 +237,44 @@ impl<'a> Judge<'a> {
             .iter()
             .map(|c| format!("NOT ({})", self.may_claim(c, a)))
             .collect());
-        let released = any(classes
-            .iter()
-            .filter_map(|class| {
-                let dispose = match self.part(class) {
-                    Part::Minimum(dispose) | Part::Maximum(dispose) => dispose,
-                    Part::Retain | Part::Mute => return None,
-                };
-                Some(all(vec![
-                    self.claims(class, a),
-                    self.past(class, dispose, a),
-                    self.let_go(class, a),
-                    self.governs(class, a),
-                    negated(&self.active(table, a)),
-                ]))
-            })
-            .collect());
+        // It would go altogether, whatever its own disposal: a class with stages has to have
+        // come to its last.
+        let released = self.released(table, a, true);
         Some(format!("NOT ({})", any(vec![unclaimed, released])))
     }
 
-    /// Rules 1, 2 and 4 for a row that `class` claims and for which it is past: no other
-    /// class on the table protects it.
-    pub fn let_go(&self, class: &Class, a: &str) -> String {
+    /// Rules 1 to 4 let the row go under one of its classes: for what that class does today,
+    /// or for its last step only.
+    fn released(&self, table: &TableName, a: &str, wholly: bool) -> String {
+        any(self
+            .on(table)
+            .flat_map(|class| {
+                let dispose = match self.part(class) {
+                    Part::Minimum(dispose) | Part::Maximum(dispose) => dispose,
+                    Part::Retain | Part::Mute => return Vec::new(),
+                };
+                let steps = dispose.steps_on(self.today);
+                let skipped = if wholly { steps.len() - 1 } else { 0 };
+                steps[skipped..]
+                    .iter()
+                    .map(|step| {
+                        all(vec![
+                            self.claims(class, a),
+                            self.past(class, step, a),
+                            self.let_go(class, step, a),
+                            self.governs(class, a),
+                            negated(&self.active(table, a)),
+                        ])
+                    })
+                    .collect()
+            })
+            .collect())
+    }
+
+    /// Rules 1, 2, 4 and 6 for a row that `class` claims and for which it is past: no other
+    /// class on the table protects it from what `step`, one of the class's, does.
+    pub fn let_go(&self, class: &Class, step: &Dispose, a: &str) -> String {
+        let severity = step.disposal.severity();
         let mut conditions = Vec::new();
         let own_is_maximum = matches!(self.part(class), Part::Maximum(_));
         let (mut no_maximum, mut past_maximum) = (Vec::new(), Vec::new());
@@ -199,12 +288,15 @@ impl<'a> Judge<'a> {
                 Part::Minimum(dispose) => {
                     conditions.push(format!(
                         "NOT ({may} AND NOT ({}))",
-                        self.past(other, dispose, a)
+                        self.permits(other, dispose, severity, a)
                     ));
                 }
                 Part::Maximum(dispose) => {
                     no_maximum.push(format!("NOT ({may})"));
-                    past_maximum.push(format!("({may} AND {})", self.past(other, dispose, a)));
+                    past_maximum.push(format!(
+                        "({may} AND {})",
+                        self.permits(other, dispose, severity, a)
+                    ));
                 }
             }
         }
@@ -323,30 +415,54 @@ impl<'a> Judge<'a> {
 
     /// A maximum is past for the row while a minimum is not, or while a class retains it.
     pub fn conflict(&self, table: &TableName, a: &str) -> String {
-        let (mut maximums, mut keepers) = (Vec::new(), Vec::new());
+        // By the severity of what the maximum asks for, since a class with stages may refuse
+        // one thing and permit another.
+        let mut maximums: BTreeMap<u8, Vec<String>> = BTreeMap::new();
         for class in self.on(table) {
-            let may = self.may_claim(class, a);
-            match self.part(class) {
-                Part::Retain => keepers.push(may),
-                Part::Minimum(dispose) => {
-                    keepers.push(format!(
-                        "({may} AND NOT ({}))",
-                        self.past(class, dispose, a)
-                    ));
-                }
+            let Part::Maximum(dispose) = self.part(class) else {
+                continue;
+            };
+            for step in dispose.steps_on(self.today) {
                 // One that is done already asks for nothing that a keeper refuses.
-                Part::Maximum(dispose) => maximums.push(all(vec![
-                    may,
-                    negated(&self.done(class, dispose, a)),
-                    self.past(class, dispose, a),
-                ])),
-                Part::Mute => {}
+                let asks = all(vec![
+                    self.may_claim(class, a),
+                    negated(&self.done(class, &step, a)),
+                    self.past(class, &step, a),
+                ]);
+                maximums
+                    .entry(step.disposal.severity())
+                    .or_default()
+                    .push(asks);
             }
         }
-        if maximums.is_empty() || keepers.is_empty() {
-            return "FALSE".to_owned();
-        }
-        format!("({}) AND ({})", any(maximums), any(keepers))
+        let keepers = |severity: u8| {
+            let keepers: Vec<String> = self
+                .on(table)
+                .filter_map(|class| {
+                    let may = self.may_claim(class, a);
+                    match self.part(class) {
+                        Part::Retain => Some(may),
+                        Part::Minimum(dispose) => Some(format!(
+                            "({may} AND NOT ({}))",
+                            self.permits(class, dispose, severity, a)
+                        )),
+                        Part::Maximum(_) | Part::Mute => None,
+                    }
+                })
+                .collect();
+            keepers
+        };
+        any(maximums
+            .into_iter()
+            .map(|(severity, maximums)| {
+                let keepers = keepers(severity);
+                if keepers.is_empty() {
+                    "FALSE".to_owned()
+                } else {
+                    format!("({}) AND ({})", any(maximums), any(keepers))
+                }
+            })
+            .collect())
     }
 
     /// A class that may claim the row keeps it because somebody has worked with it since.

@@ -139,6 +139,8 @@ pub struct ClassPlan {
     pub warnings: Vec<Diagnostic>,
     /// The statements that ask; none where refused.
     pub questions: Option<Questions>,
+    /// What is done before the class's own disposal: notices, then stages.
+    pub earlier: Vec<Work>,
     /// The statements that act; only where it is ready.
     pub work: Option<Work>,
     /// The class itself, for periods and last days.
@@ -267,7 +269,7 @@ fn class_plan(
     } else {
         Standing::Ready
     };
-    let (mut questions, mut work) = (None, None);
+    let (mut questions, mut earlier, mut work) = (None, Vec::new(), None);
     if let (Some(table), false) = (table, refused) {
         let key = Key::of(table);
         let explain = question::explain(judge, class, &fit.relations, table, &key);
@@ -310,6 +312,7 @@ fn class_plan(
             },
         });
         if let (Standing::Ready, Some(dispose)) = (standing, class.dispose()) {
+            earlier = work::earlier(judge, class, dispose, &fit.relations, table);
             work = Some(work::write(judge, class, dispose, &fit.relations, table));
         }
     }
@@ -329,13 +332,14 @@ fn class_plan(
         } else {
             class
                 .dispose()
-                .and_then(|d| d.cutoff(judge.today))
+                .and_then(|d| d.first_step().cutoff(judge.today))
                 .map(|c| c.date())
         },
         digest: *class.digest(),
         refusals: fit.refusals,
         warnings: fit.warnings,
         questions,
+        earlier,
         work,
         rule: class.rule().clone(),
         basis,
@@ -394,6 +398,7 @@ fn digest(plan: &Plan) -> [u8; 32] {
             &class.id,
             class.standing,
             class.cutoff,
+            &class.earlier,
             &class.work,
             &class.questions,
         ))

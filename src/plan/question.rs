@@ -7,7 +7,7 @@ use super::relations::Relations;
 use super::work::unprotected;
 use crate::catalog::Table;
 use crate::ident::TableName;
-use crate::schedule::{Class, Dispose};
+use crate::schedule::{Class, Disposal, Dispose};
 
 /// The state of a claimed row that is past, as a CASE that is NULL where it is not past.
 ///
@@ -20,7 +20,8 @@ fn state(
     table: &Table,
 ) -> String {
     let a = "t";
-    let governs = all(vec![judge.let_go(class, a), judge.governs(class, a)]);
+    let let_go = judge.by_step(class, dispose, a, |step| judge.let_go(class, step, a));
+    let governs = all(vec![let_go, judge.governs(class, a)]);
     let protected = any(vec![
         format!("NOT ({governs})"),
         judge.dependant_protected(relations, a),
@@ -28,7 +29,10 @@ fn state(
     let mut cases = vec![
         (format!("NOT ({})", judge.past(class, dispose, a)), "NULL"),
         (
-            all(vec![judge.done(class, dispose, a), judge.governs(class, a)]),
+            all(vec![
+                judge.by_step(class, dispose, a, |step| judge.done(class, step, a)),
+                judge.governs(class, a),
+            ]),
             "'done'",
         ),
         (
@@ -45,6 +49,13 @@ fn state(
                 judge.dependant_gated(relations, a),
             ]),
             "'waiting'",
+        ),
+        (
+            any(vec![
+                judge.in_notice(&table.name, a),
+                judge.dependant_in_notice(relations, a),
+            ]),
+            "'noticed'",
         ),
         (protected, "'retained'"),
         (judge.active(&table.name, a), "'active'"),
@@ -72,7 +83,7 @@ pub(super) fn count(
     let late = judge.overdue(class, dispose, "t");
     format!(
         "SELECT count(*), count(*) FILTER (WHERE s = 'due'), count(*) FILTER (WHERE s = 'held'), \
-         count(*) FILTER (WHERE s = 'conflict'), count(*) FILTER (WHERE s = 'waiting'), \
+         count(*) FILTER (WHERE s = 'conflict'), count(*) FILTER (WHERE s IN ('waiting', 'noticed')), \
          count(*) FILTER (WHERE s = 'retained'), count(*) FILTER (WHERE s = 'quarantined'), \
          count(*) FILTER (WHERE late AND s NOT IN ('done', 'retained')), count(*) FILTER (WHERE s = 'done'), \
          count(*) FILTER (WHERE u = 'without'), count(*) FILTER (WHERE u = 'implausible'), \
@@ -121,7 +132,7 @@ pub(super) fn oldest(
     format!(
         "SELECT min(q.day)::text FROM (SELECT {} AS day, {} AS s FROM {} AS t WHERE ({}) AND ({})) q \
          WHERE q.s NOT IN ('done', 'retained')",
-        judge.last_day(class, dispose, "t"),
+        judge.last_day_now(class, dispose, "t"),
         state(judge, class, dispose, relations, table),
         table.name.quoted(),
         judge.claims(class, "t"),
@@ -138,18 +149,25 @@ pub(super) fn count_dependants(
     table: &Table,
     goes_with_parent: bool,
 ) -> Vec<(String, String)> {
-    let going = Going {
-        judge,
-        class,
-        dispose,
-        relations,
-        table,
-    };
-    let inbound = relations.inbound.iter().map(|inbound| &inbound.table);
-    let referred = relations.referred.iter().map(|referred| &referred.table);
+    let inbound = relations
+        .inbound
+        .iter()
+        .map(|inbound| (&inbound.table, false));
+    let referred = relations
+        .referred
+        .iter()
+        .map(|referred| (&referred.table, true));
     inbound
         .chain(referred.filter(|_| goes_with_parent))
-        .map(|name| {
+        .map(|(name, deletes)| {
+            let going = Going {
+                judge,
+                class,
+                dispose,
+                relations,
+                table,
+                deletes,
+            };
             let sql = format!(
                 "SELECT count(*) FROM {} AS t WHERE {}",
                 name.quoted(),
@@ -167,6 +185,9 @@ struct Going<'a> {
     dispose: &'a Dispose,
     relations: &'a Relations,
     table: &'a Table,
+    /// Only what goes with a record that is deleted: what it refers to stays with one that
+    /// is anonymised, by a stage too.
+    deletes: bool,
 }
 
 impl Going<'_> {
@@ -225,26 +246,31 @@ impl Going<'_> {
                 .chain(stays)
                 .collect());
         }
-        format!(
-            "({}) AND ({}) AND {}",
-            self.judge.claims(self.class, a),
-            self.judge.past(self.class, self.dispose, a),
-            unprotected(
-                self.judge,
-                self.class,
-                self.dispose,
-                self.relations,
-                self.table,
-                a
-            )
-        )
+        // Nothing goes with a record that is only flagged.
+        let steps = self.dispose.steps_on(self.judge.today);
+        any(steps
+            .iter()
+            .filter(|step| match step.disposal {
+                Disposal::Delete => true,
+                Disposal::Anonymise(_) => !self.deletes,
+                Disposal::Flag => false,
+            })
+            .map(|step| {
+                format!(
+                    "({}) AND ({}) AND {}",
+                    self.judge.claims(self.class, a),
+                    self.judge.past(self.class, step, a),
+                    unprotected(self.judge, self.class, step, self.relations, self.table, a)
+                )
+            })
+            .collect())
     }
 }
 
 /// What is to be said of one record under one class. `$1…` are the key's values as text.
 ///
 /// Answers: claimed, might be claimed, trigger (text), last day (text), why undated, state,
-/// governs, held.
+/// governs, held, the last day (text) of the class's own disposal.
 pub(super) fn explain(
     judge: &Judge<'_>,
     class: &Class,
@@ -269,12 +295,19 @@ pub(super) fn explain(
         judge.held(table, "t"),
         judge.dependant_held(relations, "t"),
     ]);
+    let own = class.dispose().map_or_else(
+        || "NULL::text".to_owned(),
+        |dispose| {
+            let last_day = judge.last_day(class, dispose, "t");
+            format!("nullif({last_day}, 'infinity')::text")
+        },
+    );
     let (trigger, last_day, undated, state, governs) = match class.dispose() {
         Some(dispose) => (
             judge.trigger_text(class, dispose, "t"),
             format!(
                 "nullif({}, 'infinity')::text",
-                judge.last_day(class, dispose, "t")
+                judge.next_last_day(class, dispose, "t")
             ),
             judge.undated(class, dispose, "t"),
             state(judge, class, dispose, relations, table),
@@ -289,7 +322,7 @@ pub(super) fn explain(
         ),
     };
     format!(
-        "SELECT {}, {}, {trigger}, {last_day}, {undated}, {state}, {governs}, {held} FROM {} AS t WHERE {}",
+        "SELECT {}, {}, {trigger}, {last_day}, {undated}, {state}, {governs}, {held}, {own} FROM {} AS t WHERE {}",
         judge.claims(class, "t"),
         judge.might_claim(class, "t"),
         table.name.quoted(),

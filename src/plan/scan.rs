@@ -139,8 +139,8 @@ pub(super) fn ranges(
     class: &Class,
     dispose: &Dispose,
     table: &Table,
+    claim: &str,
 ) -> Vec<Range> {
-    let claim = judge.claims(class, "t");
     let Some(cutoff) = dispose.cutoff(judge.today) else {
         return Vec::new();
     };

@@ -5,6 +5,7 @@
 //! stays open is only bound: a position, a boundary, keys that an earlier statement of
 //! the same transaction locked, and the pads of a pseudonym's key.
 
+use chrono::Days;
 use serde::Serialize;
 
 use super::follow::{Follow, Planner};
@@ -13,7 +14,8 @@ use super::key::Key;
 use super::relations::Relations;
 use super::scan::{DayAs, Direct, Scan, direct, ranges};
 use crate::catalog::Table;
-use crate::schedule::{Class, Disposal, Dispose};
+use crate::ident::literal;
+use crate::schedule::{Class, Disposal, Dispose, Limit};
 
 /// How a batch of the class is carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +31,7 @@ pub enum Route {
 }
 
 /// Everything that a class's pass may send to the database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Work {
     /// How the class's records are named.
     pub key: Key,
@@ -41,7 +43,76 @@ pub struct Work {
     pub stays: bool,
     /// Counts the past records that holds protect (asked only when there is a hold).
     pub held: String,
+    /// Forgets the class's flags on the records of these keys (`text[]` a key column), which
+    /// are gone or changed; none for a class without notice and stages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forget: Option<String>,
+    /// The rule whose last days these are: a class's own, or one of its stages.
+    #[serde(skip)]
+    pub rule: Dispose,
 }
+
+/// Everything that a class's pass does before its own disposal: flags records whose notice
+/// begins, and carries out its stages. In this order, so that a flag is one day old at least.
+pub(super) fn earlier(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    relations: &Relations,
+    table: &Table,
+) -> Vec<Work> {
+    let mut work = Vec::new();
+    if let Some(days) = dispose.notice {
+        // A maximum is to be gone by its last day, so that its notice begins before.
+        let mut then = *judge;
+        if dispose.limit == Limit::Maximum
+            && let Some(day) = judge.today.checked_add_days(Days::new(u64::from(days)))
+        {
+            then.today = day;
+        }
+        for (nth, step) in dispose.steps_on(then.today).iter().enumerate() {
+            if step.disposal == Disposal::Flag {
+                continue;
+            }
+            let flag = Dispose {
+                disposal: Disposal::Flag,
+                ..step.clone()
+            };
+            let protect = all(vec![
+                negated(&judge.held(table, "t")),
+                negated(&judge.dependant_held(relations, "t")),
+                negated(&judge.gated(&table.name, "t")),
+                negated(&judge.dependant_gated(relations, "t")),
+                negated(&then.dependant_protected(relations, "t")),
+                then.to_be_noticed(class, step, "t"),
+            ]);
+            work.push(parts(
+                &then,
+                &Part {
+                    class,
+                    dispose: &flag,
+                    relations: &Relations::default(),
+                    table,
+                    claim: then.might_claim(class, "t"),
+                    protect: format!("({protect})"),
+                    first: NOTICE + nth,
+                    stays: !matches!(dispose.disposal, Disposal::Delete),
+                },
+            ));
+        }
+    }
+    let steps = dispose.steps_on(judge.today);
+    let stages = steps.len().saturating_sub(1);
+    for (nth, step) in steps.iter().take(stages).enumerate() {
+        work.push(one(judge, class, step, relations, table, (nth + 1) * STEP));
+    }
+    work
+}
+
+/// Ranges are numbered within their class: those of the class's own disposal from 0, of
+/// each stage from here on, of notices from there.
+const STEP: usize = 100;
+const NOTICE: usize = 100_000;
 
 /// Writes the statements of a class that fits and may act.
 pub(super) fn write(
@@ -51,6 +122,70 @@ pub(super) fn write(
     relations: &Relations,
     table: &Table,
 ) -> Work {
+    let last = dispose.steps_on(judge.today).pop();
+    one(
+        judge,
+        class,
+        last.as_ref().unwrap_or(dispose),
+        relations,
+        table,
+        0,
+    )
+}
+
+/// One step of a class.
+fn one(
+    judge: &Judge<'_>,
+    class: &Class,
+    step: &Dispose,
+    relations: &Relations,
+    table: &Table,
+    first: usize,
+) -> Work {
+    let nothing = Relations::default();
+    let relations = if step.disposal == Disposal::Flag {
+        &nothing
+    } else {
+        relations
+    };
+    parts(
+        judge,
+        &Part {
+            class,
+            dispose: step,
+            relations,
+            table,
+            claim: judge.claims(class, "t"),
+            protect: unprotected(judge, class, step, relations, table, "t"),
+            first,
+            stays: !matches!(step.disposal, Disposal::Delete),
+        },
+    )
+}
+
+/// What a step's statements are made of.
+struct Part<'a> {
+    class: &'a Class,
+    dispose: &'a Dispose,
+    relations: &'a Relations,
+    table: &'a Table,
+    /// Which rows are walked.
+    claim: String,
+    /// What else must be true of a row that is acted on.
+    protect: String,
+    /// The first range's number.
+    first: usize,
+    stays: bool,
+}
+
+fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
+    let Part {
+        class,
+        dispose,
+        relations,
+        table,
+        ..
+    } = part;
     let key = Key::of(table);
     let deletes = matches!(dispose.disposal, Disposal::Delete);
     let flags = matches!(dispose.disposal, Disposal::Flag);
@@ -71,11 +206,11 @@ pub(super) fn write(
         }
         .follow()
     });
-    let protect = unprotected(judge, class, dispose, relations, table, "t");
-    let scans = ranges(judge, class, dispose, table)
+    let protect = &part.protect;
+    let scans = ranges(judge, class, dispose, table, &part.claim)
         .into_iter()
-        .enumerate()
-        .map(|(no, range)| {
+        .zip(part.first..)
+        .map(|(range, no)| {
             let order = columns(&range.position, "t");
             let width = range.position.len();
             let act = match &follow {
@@ -93,7 +228,7 @@ pub(super) fn write(
                         format!(" AND {protect} ORDER BY {order} FOR UPDATE OF t"),
                     )
                 }
-                None => direct(judge, class, dispose, table, &key, &range, &protect),
+                None => direct(judge, class, dispose, table, &key, &range, protect),
             };
             // Turned into text only for the one row that is answered: a timestamp's text
             // costs more than finding the row.
@@ -160,13 +295,39 @@ pub(super) fn write(
         ]),
         judge.done(class, dispose, "t"),
     );
+    let flagged =
+        dispose.notice.is_some() || class.dispose().is_some_and(|own| !own.stages.is_empty());
+    let forget = (flagged && !flags).then(|| forget(class, &key));
     Work {
         key,
         scans,
         route,
-        stays: !deletes,
+        stays: part.stays,
         held,
+        forget,
+        rule: (*dispose).clone(),
     }
+}
+
+/// A flag of a record that is gone must not be found by another that is given its number.
+fn forget(class: &Class, key: &Key) -> String {
+    let names: Vec<String> = (0..key.columns.len())
+        .map(|nth| format!("u.c{nth}"))
+        .collect();
+    let columns: Vec<String> = (0..key.columns.len())
+        .map(|nth| format!("c{nth}"))
+        .collect();
+    let arrays: Vec<String> = (1..=key.columns.len())
+        .map(|nth| format!("${nth}::text[]"))
+        .collect();
+    format!(
+        "DELETE FROM retentiond.flag f WHERE f.class_id = {} AND f.key IN \
+         (SELECT ARRAY[{}] FROM unnest({}) AS u ({}))",
+        literal(class.id().as_str()),
+        names.join(", "),
+        arrays.join(", "),
+        columns.join(", ")
+    )
 }
 
 /// Everything that the statement which changes a row must find true of it beyond its
@@ -185,7 +346,9 @@ pub(super) fn unprotected(
         negated(&judge.dependant_held(relations, a)),
         negated(&judge.gated(&table.name, a)),
         negated(&judge.dependant_gated(relations, a)),
-        judge.let_go(class, a),
+        negated(&judge.in_notice(&table.name, a)),
+        negated(&judge.dependant_in_notice(relations, a)),
+        judge.let_go(class, dispose, a),
         judge.governs(class, a),
         negated(&judge.dependant_protected(relations, a)),
         negated(&judge.active(&table.name, a)),

@@ -73,12 +73,26 @@ pub struct Dispose {
     pub limit: Limit,
     /// What is done when a record is due.
     pub disposal: Disposal,
+    /// What is done before that, each after a shorter period from the same trigger, the
+    /// shortest first. No stage is severer than the one after it, and none deletes.
+    pub stages: Vec<Stage>,
+    /// How many days before it goes a record is flagged.
+    pub notice: Option<u32>,
     /// What a due record waits for.
     pub gate: Gate,
     /// The tables whose rows go with a record, or are unlinked from it.
     pub dependants: Vec<Dependant>,
     /// The columns that name files which go with a record.
     pub files: Vec<FileColumn>,
+}
+
+/// Something done to a record before its class's own disposal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// How long after the trigger.
+    pub after: Period,
+    /// What is done; never a deletion.
+    pub disposal: Disposal,
 }
 
 /// What the period is counted from.
@@ -287,6 +301,44 @@ pub struct FileColumn {
 }
 
 impl Dispose {
+    /// Each stage and then the class's own disposal, as rules without stages.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Self> {
+        let whole = Self {
+            stages: Vec::new(),
+            ..self.clone()
+        };
+        let stages = self.stages.iter().map(|stage| Self {
+            period: stage.after,
+            disposal: stage.disposal.clone(),
+            ..whole.clone()
+        });
+        stages.chain([whole.clone()]).collect()
+    }
+
+    /// The same, as they divide a class's past records among themselves on `today`: a
+    /// record belongs to the last step that it is past for, so that triggers before the
+    /// next step's cutoff are left out of each.
+    #[must_use]
+    pub fn steps_on(&self, today: NaiveDate) -> Vec<Self> {
+        let mut steps = self.steps();
+        let cutoffs: Vec<Option<Cutoff>> = steps.iter().map(|step| step.cutoff(today)).collect();
+        for (step, next) in steps.iter_mut().zip(cutoffs.iter().skip(1)) {
+            if let Some(next) = next {
+                step.plausible_from = step.plausible_from.max(next.date());
+            }
+        }
+        steps
+    }
+
+    /// The rule by which a record is past for the first time: the first stage, or the
+    /// class's own.
+    #[must_use]
+    pub fn first_step(&self) -> Self {
+        let first = self.steps().into_iter().next();
+        first.unwrap_or_else(|| self.clone())
+    }
+
     /// The last day of retention of a record with this trigger; `None` beyond the
     /// calendar.
     #[must_use]

@@ -119,10 +119,7 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
     }
     canonical.text(&dispose.period.interval_sql());
     canonical.text(dispose.limit.name());
-    canonical.text(dispose.disposal.name());
-    if let Disposal::Anonymise(columns) = &dispose.disposal {
-        anonymisation(canonical, columns);
-    }
+    disposal(canonical, &dispose.disposal);
     canonical.text(dispose.gate.name());
     // What may be left out is written only where it is there, after its name.
     if dispose.plausible_from != PLAUSIBLE_FROM {
@@ -150,6 +147,18 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
             canonical.text(column);
         }
     }
+    if !dispose.stages.is_empty() {
+        canonical.text("stages");
+        canonical.number(dispose.stages.len());
+        for stage in &dispose.stages {
+            canonical.text(&stage.after.interval_sql());
+            disposal(canonical, &stage.disposal);
+        }
+    }
+    if let Some(days) = dispose.notice {
+        canonical.text("notice");
+        canonical.number(days as usize);
+    }
     let mut dependants: Vec<_> = dispose.dependants.iter().collect();
     dependants.sort_by_key(|dependant| &dependant.table);
     canonical.number(dependants.len());
@@ -166,6 +175,13 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.text(file.table.name().as_str());
         canonical.text(file.column.as_str());
         canonical.text(&file.store);
+    }
+}
+
+fn disposal(canonical: &mut Canonical, disposal: &Disposal) {
+    canonical.text(disposal.name());
+    if let Disposal::Anonymise(columns) = disposal {
+        anonymisation(canonical, columns);
     }
 }
 

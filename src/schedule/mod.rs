@@ -22,7 +22,7 @@ use chrono_tz::Tz;
 
 pub use class::{
     Anonymisation, Class, Dependant, Disposal, Dispose, Fate, FileColumn, Gate, Limit, Places,
-    Rule, Strategy, Trigger, TriggerColumn,
+    Rule, Stage, Strategy, Trigger, TriggerColumn,
 };
 pub use condition::Condition;
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};

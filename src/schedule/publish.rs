@@ -36,13 +36,17 @@ impl Words {
                     Limit::Minimum => sentence(&period),
                     Limit::Maximum => format!("At most {period}"),
                 };
-                let mut then = match &dispose.disposal {
-                    Disposal::Delete => "Deleted".to_owned(),
-                    Disposal::Anonymise(_) => {
-                        "Made anonymous, so that nobody can be identified".to_owned()
-                    }
-                    Disposal::Flag => "Listed, for a person to decide".to_owned(),
-                };
+                let mut then = String::new();
+                for stage in &dispose.stages {
+                    let _ = write!(
+                        then,
+                        "After {}: {}. Then: ",
+                        stage.after,
+                        done_in_words(&stage.disposal)
+                    );
+                }
+                then.push_str(done_in_words(&dispose.disposal));
+                let mut then = sentence(&then);
                 let with: Vec<String> = dispose
                     .dependants
                     .iter()
@@ -63,6 +67,9 @@ impl Words {
                     Gate::None => {}
                     Gate::Review => then.push_str(", once a person has reviewed it"),
                     Gate::Instruction => then.push_str(", once the controller has instructed it"),
+                }
+                if let Some(days) = dispose.notice {
+                    let _ = write!(then, ", with {days} days' notice");
                 }
                 if !dispose.unless_active.is_empty() {
                     then.push_str(", unless somebody has worked with it since");
@@ -89,6 +96,14 @@ impl Words {
             &self.lawful_basis,
             &self.authority,
         ]
+    }
+}
+
+fn done_in_words(disposal: &Disposal) -> &'static str {
+    match disposal {
+        Disposal::Delete => "deleted",
+        Disposal::Anonymise(_) => "made anonymous, so that nobody can be identified",
+        Disposal::Flag => "listed, for a person to decide",
     }
 }
 
@@ -337,6 +352,18 @@ mod tests {
         );
         let row = "| Files | 6 years | The end of the financial year of: the day it was closed | \
                    Deleted, unless somebody has worked with it since |  | Notice |";
+        assert!(markdown(&schedule).contains(row), "{}", markdown(&schedule));
+    }
+
+    #[test]
+    fn stages_and_notice_are_said_too() {
+        let schedule = schedule(
+            "[[class]]\nid = \"a\"\ntitle = \"Files\"\ntable = \"file\"\ntrigger = \"closed_on\"\n\
+             period = \"7 years\"\nnotice = \"30 days\"\ndisposal = \"delete\"\nauthority = \"Notice\"\n\
+             stages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]\n",
+        );
+        let row = "| Files | 7 years | The day it was closed | After 1 year: made anonymous, so that nobody \
+                   can be identified. Then: deleted, with 30 days' notice |  | Notice |";
         assert!(markdown(&schedule).contains(row), "{}", markdown(&schedule));
     }
 }

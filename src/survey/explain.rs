@@ -140,6 +140,11 @@ struct Said {
     held: bool,
     is_minimum: bool,
     retains: bool,
+    /// The last day of the class's own disposal, by which it governs; its claim shows that
+    /// of the stage that comes next.
+    last: Option<NaiveDate>,
+    /// It has stages.
+    staged: bool,
 }
 
 /// Explains one record on the day of the plan.
@@ -362,6 +367,8 @@ async fn ask(
             held: false,
             is_minimum: true,
             retains: true,
+            last: None,
+            staged: false,
         }));
     };
     let mut query = store::planned(&questions.explain);
@@ -380,9 +387,11 @@ async fn ask(
             row.try_get::<Option<String>, _>(4)?,
             row.try_get::<Option<String>, _>(5)?,
             row.try_get::<bool, _>(7)?,
+            row.try_get::<Option<String>, _>(8)?,
         ))
     };
-    let (certain, possible, trigger, last_day, undated, state, held) = read().map_err(database)?;
+    let (certain, possible, trigger, last_day, undated, state, held, last) =
+        read().map_err(database)?;
     if !possible {
         return Ok(None);
     }
@@ -405,9 +414,16 @@ async fn ask(
         ),
         _ => None,
     };
+    if state.as_deref() == Some("noticed") && claim.note.is_none() {
+        claim.note = Some("waits until its notice is over".to_owned());
+    }
     // Only a claim that is TRUE disposes; one that may be protects, and is at most waited for.
     let state = state.filter(|state| {
-        certain || matches!(state.as_str(), "held" | "conflict" | "waiting" | "retained")
+        certain
+            || matches!(
+                state.as_str(),
+                "held" | "conflict" | "waiting" | "noticed" | "retained"
+            )
     });
     Ok(Some(Said {
         claim,
@@ -415,6 +431,8 @@ async fn ask(
         held,
         is_minimum,
         retains,
+        last: last.and_then(|day| day.parse().ok()),
+        staged: matches!(&class.rule, Rule::Dispose(dispose) if !dispose.stages.is_empty()),
     }))
 }
 

@@ -143,11 +143,8 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
             waiting: counts.map(|c| c.waiting),
             conflict: counts.map(|c| c.conflict),
             flagged: if class.disposal == "flag" { done } else { 0 },
-            anonymised: if class.disposal == "anonymise" {
-                done
-            } else {
-                0
-            },
+            // A stage of a class that deletes anonymises, as a rule.
+            anonymised: if class.disposal == "flag" { 0 } else { done },
             quarantined: counts.map(|c| c.quarantined),
             without_trigger: counts.map(|c| c.without_trigger),
             implausible_trigger: counts.map(|c| c.implausible_trigger),

@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-const NOT_WITH_RETAIN: [&str; 12] = [
+const NOT_WITH_RETAIN: [&str; 14] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -40,6 +40,8 @@ const NOT_WITH_RETAIN: [&str; 12] = [
     "tolerance",
     "unless_active",
     "anonymise",
+    "stages",
+    "notice",
     "dependants",
     "files",
     "gate",
@@ -256,7 +258,7 @@ impl Reader<'_> {
             .and_then(|value| self.trigger(value));
         let period = self
             .required(fields, "period", kind)
-            .and_then(|value| self.period(value));
+            .and_then(|value| self.period(value, "period"));
         let limit = self.choice(
             fields,
             "limit",
@@ -279,6 +281,11 @@ impl Reader<'_> {
             Gate::None,
         );
         let disposal = self.disposal(fields, kind);
+        let stages = match fields.get("stages") {
+            Some(value) => self.stages(value),
+            None => Some(Vec::new()),
+        };
+        let notice = self.notice(fields, kind == Some(Kind::Flag));
         let dependants = match fields.get("dependants") {
             Some(value) => self.dependants(value, table),
             None => Some(Vec::new()),
@@ -300,6 +307,8 @@ impl Reader<'_> {
             unless_active: timing.unless_active,
             limit: limit?,
             disposal: disposal?,
+            stages: stages?,
+            notice: notice?,
             gate: gate?,
             dependants: dependants?,
             files: files?,
@@ -334,8 +343,8 @@ impl Reader<'_> {
         }
     }
 
-    fn period(&mut self, value: &Value<'_>) -> Option<Period> {
-        let (text, place) = self.text_value(value, "period")?;
+    pub(super) fn period(&mut self, value: &Value<'_>, key: &str) -> Option<Period> {
+        let (text, place) = self.text_value(value, key)?;
         match Period::parse(&text) {
             Ok(period) => Some(period),
             Err(error) => {
@@ -412,10 +421,15 @@ impl Reader<'_> {
                 .at(*class.place("gate")),
             );
         }
-        let Disposal::Anonymise(columns) = &dispose.disposal else {
-            return true;
-        };
-        let mut fits = true;
+        let mut fits = self.stages_agree(class, dispose);
+        let steps = dispose.stages.iter().map(|stage| &stage.disposal);
+        let columns = steps.chain([&dispose.disposal]).flat_map(|disposal| {
+            if let Disposal::Anonymise(columns) = disposal {
+                &columns[..]
+            } else {
+                &[]
+            }
+        });
         for part in columns {
             let name = &part.column;
             let written = std::iter::once(name.as_str())

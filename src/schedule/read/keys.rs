@@ -38,6 +38,8 @@ pub(super) const CLASS: Keys = Keys {
         "unless_active",
         "disposal",
         "anonymise",
+        "stages",
+        "notice",
         "limit",
         "gate",
         "dependants",
@@ -50,8 +52,6 @@ pub(super) const CLASS: Keys = Keys {
     ],
     later: &[
         "processor",
-        "stages",
-        "notice",
         "approvals",
         "or_when",
         "unit",
@@ -71,6 +71,12 @@ pub(super) const CLASS: Keys = Keys {
 pub(super) const TRIGGER: Keys = Keys {
     name: "a trigger",
     known: &["column", "when"],
+    later: &[],
+};
+
+pub(super) const STAGE: Keys = Keys {
+    name: "a stage",
+    known: &["after", "disposal", "anonymise"],
     later: &[],
 };
 

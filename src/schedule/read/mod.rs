@@ -7,6 +7,7 @@
 mod class;
 mod keys;
 mod parts;
+mod stages;
 mod timing;
 
 use std::ops::Range;

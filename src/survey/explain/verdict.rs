@@ -23,16 +23,16 @@ pub(super) fn decide_who_governs(said: &mut [Said]) {
     let done = |said: &Said| said.state.as_deref() == Some("done");
     let undone = said
         .iter()
-        .any(|s| !s.is_minimum && s.claim.last_day.is_some() && !done(s));
+        .any(|s| !s.is_minimum && s.last.is_some() && !done(s));
     let earliest = (0..said.len())
-        .filter(|nth| !said[*nth].is_minimum && said[*nth].claim.last_day.is_some())
+        .filter(|nth| !said[*nth].is_minimum && said[*nth].last.is_some())
         .filter(|nth| !undone || !done(&said[*nth]))
-        .min_by_key(|nth| (said[*nth].claim.last_day, rank(&said[*nth])));
+        .min_by_key(|nth| (said[*nth].last, rank(&said[*nth])));
     // A minimum without a trigger has no last day at all, and so keeps the record for ever.
     let governing = (0..said.len())
         .filter(|nth| said[*nth].is_minimum || Some(*nth) == earliest)
         .max_by_key(|nth| {
-            let last_day = said[*nth].claim.last_day.unwrap_or(NaiveDate::MAX);
+            let last_day = said[*nth].last.unwrap_or(NaiveDate::MAX);
             (last_day, std::cmp::Reverse(rank(&said[*nth])))
         });
     if let Some(nth) = governing {
@@ -67,7 +67,7 @@ pub(super) fn state(said: &[Said], answer: &Explanation) -> &'static str {
     if any("due") {
         return "due";
     }
-    if any("waiting") {
+    if any("waiting") || any("noticed") {
         return "waiting";
     }
     if any("active") {
@@ -95,7 +95,13 @@ pub(super) fn state(said: &[Said], answer: &Explanation) -> &'static str {
 
 /// The first day on which every minimum is past and, if there are maximums, one of them is.
 pub(super) fn will_go_on(said: &[Said], state: &str, today: NaiveDate) -> Option<NaiveDate> {
-    if !matches!(state, "kept" | "due") || said.iter().any(|said| said.retains) {
+    // What was done by a stage is followed by what comes after it.
+    let goes_on = match state {
+        "kept" | "due" => true,
+        "flagged" | "anonymised" => said.iter().any(|said| said.claim.governs && said.staged),
+        _ => false,
+    };
+    if !goes_on || said.iter().any(|said| said.retains) {
         return None;
     }
     let mut day = None;
