@@ -222,6 +222,10 @@ pub(super) fn print(compared: &Compared) {
     let mut rows: Vec<Vec<String>> = compared
         .classes
         .iter()
+        .filter(|class| {
+            let any = |effect| compared.against.records(Some(&class.id), effect) > 0;
+            class.version != "both" || Effect::ALL.into_iter().any(any)
+        })
         .map(|class| {
             let name = match class.version {
                 "new" => format!("{} (new)", class.id),
@@ -231,7 +235,7 @@ pub(super) fn print(compared: &Compared) {
             row(name, Some(&class.id))
         })
         .collect();
-    if rows.len() > 1 {
+    if rows.len() != 1 {
         rows.push(row("in all".to_owned(), None));
     }
     let grid = chart::grid(&heading.map(str::to_owned), &rows, output::width());
@@ -271,10 +275,18 @@ fn remarks(compared: &Compared) -> Vec<String> {
     }
     for (table, rows) in &compared.against.dependants {
         if rows.more + rows.fewer > 0 {
+            let parts: Vec<String> = [
+                (rows.more, "more"),
+                (rows.fewer, "no longer"),
+                (rows.alike, "as before"),
+            ]
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{} {what}", output::grouped(number)))
+            .collect();
             remarks.push(format!(
-                "{table}: {} with due records and did not before, {} no longer.",
-                output::counted(rows.more, "row goes", "rows go"),
-                output::grouped(rows.fewer)
+                "{table}: of its rows that go with due records, {}.",
+                parts.join(", ")
             ));
         }
     }
