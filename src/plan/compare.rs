@@ -61,6 +61,8 @@ pub enum Undue {
     Conflict,
     /// Past, and waits for a person.
     Waiting,
+    /// Past, and touched after its trigger.
+    Active,
     /// Past, and failed by itself before.
     Quarantined,
     /// The disposal was carried out.
@@ -73,10 +75,11 @@ pub enum Undue {
 
 impl Undue {
     /// Every standing with its word, those that explain more before those that explain less.
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 8] = [
         (Self::Held, "held"),
         (Self::Conflict, "conflict"),
         (Self::Waiting, "waiting"),
+        (Self::Active, "active"),
         (Self::Quarantined, "quarantined"),
         (Self::Done, "done"),
         (Self::Unclaimed, "unclaimed"),

@@ -30,16 +30,19 @@ pub enum Moment {
     Conflict,
     /// Past, and waits for a person.
     Waiting,
+    /// Past, and touched after its trigger.
+    Active,
     /// Any other.
     Kept,
 }
 
 /// Every moment that is counted, with the plan's word for it and its character.
-const MOMENTS: [(Moment, &str, char); 4] = [
+const MOMENTS: [(Moment, &str, char); 5] = [
     (Moment::Due, "due", 'd'),
     (Moment::Held, "held", 'h'),
     (Moment::Conflict, "conflict", 'c'),
     (Moment::Waiting, "waiting", 'w'),
+    (Moment::Active, "active", 'a'),
 ];
 
 impl Moment {

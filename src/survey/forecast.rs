@@ -22,6 +22,8 @@ pub struct Outlook {
     pub conflict: u64,
     /// Past, and wait for a person.
     pub waiting: u64,
+    /// Past, and touched after their trigger.
+    pub active: u64,
 }
 
 /// The outlook of one class.
@@ -90,6 +92,7 @@ pub async fn forecast(
                         Moment::Held => outlook.held += records,
                         Moment::Conflict => outlook.conflict += records,
                         Moment::Waiting => outlook.waiting += records,
+                        Moment::Active => outlook.active += records,
                         Moment::Kept => {}
                     }
                 }

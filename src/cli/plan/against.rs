@@ -356,6 +356,7 @@ fn standing(undue: Undue, number: u64) -> String {
             "they wait for a person"
         }
         .to_owned(),
+        Undue::Active => format!("somebody has touched {them} since"),
         Undue::Quarantined => if number == 1 {
             "it is set aside after failing"
         } else {

@@ -56,6 +56,7 @@ pub(super) fn to_json(forecast: &Forecast) -> Value {
                         "month": day.format("%Y-%m").to_string(), "until": day, "due": due,
                         "cumulative": outlook.due, "held": outlook.held,
                         "conflict": outlook.conflict, "waiting": outlook.waiting,
+                        "active": outlook.active,
                     })
                 })
                 .collect();
@@ -182,6 +183,7 @@ fn remarks(forecast: &Forecast) -> Vec<String> {
             (last.held, "held"),
             (last.waiting, "waiting for a person"),
             (last.conflict, "kept longer than a maximum allows"),
+            (last.active, "in use"),
         ]
         .into_iter()
         .filter(|(number, _)| *number > 0)
