@@ -35,7 +35,8 @@ pub struct Version<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// Each statement answers rows of five: the class under which records are due by the old
-    /// version, or NULL; how they stand by it otherwise ([`Undue::of`]), or NULL; the same
+    /// version and the number of the step that they are at ([`class_and_step`]), or NULL; how
+    /// they stand by it otherwise ([`Undue::of`]), or NULL; the same
     /// two by the new version; and how many records. None that is due by neither is counted.
     pub records: Vec<Difference>,
     /// Each statement answers one row of three numbers: the rows that would go with due
@@ -105,6 +106,17 @@ impl Undue {
     }
 }
 
+/// Stands between a class's id and the number of its step.
+const BETWEEN: char = '/';
+
+/// Takes the answer about a due record apart: its class's id, and which of
+/// [`Dispose::steps`] it is at.
+#[must_use]
+pub fn class_and_step(answer: &str) -> Option<(ClassId, usize)> {
+    let (class, step) = answer.rsplit_once(BETWEEN)?;
+    Some((ClassId::new(class)?, step.parse().ok()?))
+}
+
 /// Writes the questions that compare two versions.
 #[must_use]
 pub fn compare(old: Version<'_>, new: Version<'_>, decisions: &Decisions) -> Comparison {
@@ -163,9 +175,10 @@ fn records(old: &Bench<'_>, new: &Bench<'_>, table: &TableName) -> String {
             states.push(format!("{} AS {name}", class.state()));
             // At most one class governs a record.
             due.push_str(&format!(
-                " WHEN {name} = 'due' THEN {}",
-                literal(class.class.id().as_str())
+                " WHEN {name} = 'due' THEN {} || {name}_step",
+                literal(&format!("{}{BETWEEN}", class.class.id()))
             ));
+            states.push(format!("{} AS {name}_step", class.step()));
             words.push(name);
         }
         let base = bench.judge(&bench.mute);
@@ -179,6 +192,9 @@ fn records(old: &Bench<'_>, new: &Bench<'_>, table: &TableName) -> String {
             .filter_map(|(standing, word)| {
                 let condition = match standing {
                     Undue::Kept => return None,
+                    Undue::Waiting if !words.is_empty() => {
+                        format!("'{word}' IN ({0}) OR 'noticed' IN ({0})", words.join(", "))
+                    }
                     Undue::Unclaimed => format!("{side}_unclaimed"),
                     _ if words.is_empty() => return None,
                     _ => format!("'{word}' IN ({})", words.join(", ")),
@@ -303,5 +319,20 @@ impl Acting<'_> {
                 self.table
             )
         )
+    }
+
+    /// The number of the step that a past row `t` is at, as text.
+    fn step(&self) -> String {
+        if self.dispose.stages.is_empty() {
+            return "'0'".to_owned();
+        }
+        let judge = self.bench.judge(&self.mute);
+        let steps = self.dispose.steps_on(self.bench.version.on);
+        let whens: String = steps
+            .iter()
+            .enumerate()
+            .map(|(nth, step)| format!(" WHEN {} THEN '{nth}'", judge.past(self.class, step, "t")))
+            .collect();
+        format!("CASE{whens} END")
     }
 }

@@ -153,5 +153,7 @@ fn mark(state: &str) -> String {
         .iter()
         .map(|(_, word, mark)| format!(" WHEN '{word}' THEN '{mark}'"))
         .collect();
+    // What waits for its notice is counted as the plan counts it.
+    let whens = format!("{whens} WHEN 'noticed' THEN 'w'");
     format!("CASE {state}{whens} ELSE '.' END")
 }

@@ -34,7 +34,7 @@ use crate::decisions::{Decisions, Epoch};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
-pub use compare::{Comparison, Difference, Undue, Version, compare};
+pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use follow::{Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};

@@ -13,8 +13,8 @@ use crate::store;
 /// How records stand under one version of the schedule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
-    /// Due under a class.
-    Due(ClassId),
+    /// Due under a class, and by which disposal.
+    Due(ClassId, &'static str),
     /// Not due.
     Not(Undue),
 }
@@ -73,7 +73,7 @@ impl Change {
     #[must_use]
     pub fn class(&self) -> Option<&ClassId> {
         match (&self.new, &self.old) {
-            (Side::Due(class), _) | (_, Side::Due(class)) => Some(class),
+            (Side::Due(class, _), _) | (_, Side::Due(class, _)) => Some(class),
             (Side::Not(_), Side::Not(_)) => None,
         }
     }
@@ -146,25 +146,23 @@ pub async fn against(
             .await
             .map_err(broken)?;
         for row in rows {
-            let side = |nth: usize| -> Result<Side, SurveyError> {
-                let class: Option<String> = row.try_get(nth).map_err(broken)?;
-                if let Some(class) = class.as_deref().and_then(ClassId::new) {
-                    return Ok(Side::Due(class));
+            let side = |schedule: &'_ Schedule, nth: usize| -> Result<_, SurveyError> {
+                let due: Option<String> = row.try_get(nth).map_err(broken)?;
+                if let Some((class, step)) = due.as_deref().and_then(plan::class_and_step) {
+                    let disposal = disposal(schedule, &class, step);
+                    let name = disposal.as_ref().map_or("retain", Disposal::name);
+                    return Ok((Side::Due(class, name), disposal));
                 }
                 let word: Option<String> = row.try_get(nth + 1).map_err(broken)?;
-                Ok(Side::Not(Undue::of(word.as_deref().unwrap_or_default())))
+                let undue = Undue::of(word.as_deref().unwrap_or_default());
+                Ok((Side::Not(undue), None))
             };
-            let (before, after) = (side(0)?, side(2)?);
+            let ((before, was), (after, is)) = (side(old.0, 0)?, side(new.0, 2)?);
             let effect = match (&before, &after) {
                 (Side::Not(_), _) => Effect::BecomesDue,
-                (Side::Due(_), Side::Not(_)) => Effect::NoLongerDue,
-                (Side::Due(was), Side::Due(is)) => {
-                    if same(disposal(old.0, was), disposal(new.0, is)) {
-                        Effect::Alike
-                    } else {
-                        Effect::OtherDisposal
-                    }
-                }
+                (Side::Due(..), Side::Not(_)) => Effect::NoLongerDue,
+                (Side::Due(..), Side::Due(..)) if same(was.as_ref(), is.as_ref()) => Effect::Alike,
+                (Side::Due(..), Side::Due(..)) => Effect::OtherDisposal,
             };
             let records: i64 = row.try_get(4).map_err(broken)?;
             changes.push(Change {
@@ -204,8 +202,10 @@ pub async fn against(
     })
 }
 
-fn disposal<'a>(schedule: &'a Schedule, class: &ClassId) -> Option<&'a Disposal> {
-    Some(&schedule.class(class)?.dispose()?.disposal)
+/// What happens to a record of a class that is at one of its steps.
+fn disposal(schedule: &Schedule, class: &ClassId, step: usize) -> Option<Disposal> {
+    let steps = schedule.class(class)?.dispose()?.steps();
+    Some(steps.into_iter().nth(step)?.disposal)
 }
 
 /// Whether the same happens to a record: the order in which columns are written down does

@@ -67,7 +67,7 @@ fn otherwise(against: &Against) -> Vec<Undue> {
     let mut found: Vec<Undue> = sides
         .filter_map(|side| match side {
             Side::Not(undue) => Some(*undue),
-            Side::Due(_) => None,
+            Side::Due(..) => None,
         })
         .collect();
     found.sort();
@@ -134,7 +134,7 @@ async fn a_class_that_is_removed_leaves_its_records_to_a_shorter_one() {
     let alike = was_longer + papers("kind = 'a' AND on_day < '2024-11-23'").await;
     assert_eq!(totals(&removed), [b + perhaps, 0, 0, alike]);
     let moved = removed.changes.iter().find(
-        |change| matches!((&change.old, &change.new), (Side::Due(was), Side::Due(is)) if was != is),
+        |change| matches!((&change.old, &change.new), (Side::Due(was, _), Side::Due(is, _)) if was != is),
     );
     let moved = moved.unwrap();
     assert_eq!((moved.records, moved.effect), (was_longer, Effect::Alike));
@@ -216,4 +216,26 @@ async fn a_gate_makes_what_was_due_wait_and_a_refusal_protects() {
     .await;
     assert_eq!(totals(&refused), [due, 0, 0, 0]);
     assert_eq!(otherwise(&refused), [Undue::Kept]);
+}
+
+#[tokio::test]
+async fn what_happens_to_a_record_is_that_of_the_step_it_is_at() {
+    let staged = class(
+        "c",
+        "trigger = \"on_day\"\nperiod = \"4 years\"\ndisposal = \"delete\"\ndependants = [\"sheet\"]\n\
+         stages = [{ after = \"2 years\", disposal = \"anonymise\", anonymise = { name = \"redact\" } }]",
+    );
+    let young = papers("on_day >= '2022-11-23' AND on_day < '2024-11-23'").await;
+    let old = papers("on_day < '2022-11-23'").await;
+    let sooner = against(&[staged.clone()], &[class("c", YEARS_2)]).await;
+    assert_eq!(totals(&sooner), [0, 0, young, old]);
+    let other = sooner
+        .changes
+        .iter()
+        .find(|change| change.effect == Effect::OtherDisposal)
+        .unwrap();
+    assert!(matches!(&other.old, Side::Due(_, "anonymise")));
+    assert!(matches!(&other.new, Side::Due(_, "delete")));
+    let later = against(&[staged], &[class("c", YEARS_4)]).await;
+    assert_eq!(totals(&later), [0, young, 0, old]);
 }

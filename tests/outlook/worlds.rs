@@ -239,7 +239,7 @@ async fn a_comparison_is_what_the_model_says_of_every_row_under_each_version() {
         let mut said = Verdicts::new();
         for change in &against.changes {
             let class = |side: &Side| match side {
-                Side::Due(class) => Some(class.to_string()),
+                Side::Due(class, _) => Some(class.to_string()),
                 Side::Not(_) => None,
             };
             let key = (
@@ -258,7 +258,7 @@ async fn a_comparison_is_what_the_model_says_of_every_row_under_each_version() {
                 let due = class.counts.map_or(0, |counts| counts.due);
                 let here = against.changes.iter().filter(|change| {
                     let side = if new_side { &change.new } else { &change.old };
-                    *side == Side::Due(class.id.clone())
+                    matches!(side, Side::Due(due, _) if *due == class.id)
                 });
                 let here: u64 = here.map(|change| change.records).sum();
                 assert_eq!(here, due, "{} {new_side}\n{}", class.id, told());

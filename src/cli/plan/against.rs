@@ -42,8 +42,6 @@ pub(super) struct Compared {
     classes: Vec<Row>,
     refused: Vec<(&'static str, ClassId, Vec<String>)>,
     against: Against,
-    old: BTreeMap<ClassId, &'static str>,
-    new: BTreeMap<ClassId, &'static str>,
 }
 
 struct Row {
@@ -65,7 +63,7 @@ pub(super) async fn ask(
     against.changes.retain(|change| {
         [&change.old, &change.new]
             .into_iter()
-            .any(|side| matches!(side, Side::Due(class) if wanted(class)))
+            .any(|side| matches!(side, Side::Due(class, _) if wanted(class)))
     });
     if !only.is_empty() {
         // Whose dependants they are is not known.
@@ -108,12 +106,6 @@ pub(super) async fn ask(
             }
         }
     }
-    let disposals = |drawn: &Drawn| {
-        let classes = drawn.plan.classes().iter();
-        classes
-            .map(|class| (class.id.clone(), class.disposal))
-            .collect()
-    };
     Ok(Compared {
         file: old.schedule.file().to_owned(),
         digest: *old.schedule.digest(),
@@ -121,8 +113,6 @@ pub(super) async fn ask(
         classes,
         refused,
         against,
-        old: disposals(&before),
-        new: disposals(drawn),
     })
 }
 
@@ -145,9 +135,9 @@ pub(super) fn to_json(compared: &Compared) -> Value {
             object
         })
         .collect();
-    let side = |side: &Side, disposals: &BTreeMap<ClassId, &'static str>| match side {
-        Side::Due(class) => {
-            json!({ "class": class, "disposal": disposals.get(class), "standing": "due" })
+    let side = |side: &Side| match side {
+        Side::Due(class, disposal) => {
+            json!({ "class": class, "disposal": disposal, "standing": "due" })
         }
         Side::Not(undue) => json!({ "class": null, "disposal": null, "standing": undue.name() }),
     };
@@ -158,7 +148,7 @@ pub(super) fn to_json(compared: &Compared) -> Value {
         .map(|change| {
             json!({
                 "table": change.table, "effect": change.effect.name(), "records": change.records,
-                "old": side(&change.old, &compared.old), "new": side(&change.new, &compared.new),
+                "old": side(&change.old), "new": side(&change.new),
             })
         })
         .collect();
@@ -258,11 +248,11 @@ fn remarks(compared: &Compared) -> Vec<String> {
         remarks.extend(
             changes
                 .filter(|change| change.effect == effect)
-                .filter_map(|change| sentence(compared, change)),
+                .filter_map(sentence),
         );
     }
     for change in &compared.against.changes {
-        if let (Effect::Alike, Side::Due(was), Side::Due(is)) =
+        if let (Effect::Alike, Side::Due(was, _), Side::Due(is, _)) =
             (change.effect, &change.old, &change.new)
             && was != is
         {
@@ -299,32 +289,28 @@ fn remarks(compared: &Compared) -> Vec<String> {
     remarks
 }
 
-fn sentence(compared: &Compared, change: &Change) -> Option<String> {
-    let deed = |class: &ClassId, disposals: &BTreeMap<ClassId, &'static str>| match disposals
-        .get(class)
-        .copied()
-    {
-        Some("flag") => "flagged",
-        Some("anonymise") => "anonymised",
-        Some("delete") => "deleted",
+fn sentence(change: &Change) -> Option<String> {
+    let deed = |disposal: &str| match disposal {
+        "flag" => "flagged",
+        "anonymise" => "anonymised",
+        "delete" => "deleted",
         _ => "kept",
     };
     let number = change.records;
     let records = output::counted(number, "record", "records");
-    let would = |class: &ClassId| deed(class, &compared.new);
     match (&change.old, &change.new) {
-        (Side::Not(undue), Side::Due(class)) => Some(format!(
+        (Side::Not(undue), Side::Due(class, disposal)) => Some(format!(
             "{class}: {records} would be {}; so far {}.",
-            would(class),
+            deed(disposal),
             standing(*undue, number)
         )),
-        (Side::Due(class), Side::Not(undue)) => Some(format!(
+        (Side::Due(class, disposal), Side::Not(undue)) => Some(format!(
             "{class}: {records} would no longer be {}; now {}.",
-            deed(class, &compared.old),
+            deed(disposal),
             standing(*undue, number)
         )),
-        (Side::Due(was), Side::Due(is)) => {
-            let (before, after) = (deed(was, &compared.old), would(is));
+        (Side::Due(was, before), Side::Due(is, after)) => {
+            let (before, after) = (deed(before), deed(after));
             let instead = if before == after {
                 format!("{after} in another way")
             } else {
