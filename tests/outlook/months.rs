@@ -147,3 +147,61 @@ async fn a_class_that_is_refused_has_no_forecast_and_protects() {
     }
     conn.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn stages_notice_activity_and_roundings_are_foreseen_as_the_later_plan_has_them() {
+    let url = support::migrated().await;
+    support::sql(
+        &url,
+        "SET search_path = public;
+         CREATE TABLE paper (id integer PRIMARY KEY, kind text, name text, on_day date, touched timestamptz);
+         CREATE INDEX ON paper (on_day);
+         INSERT INTO paper SELECT n, (ARRAY['staged', 'noticed', 'guarded', 'rounded'])[1 + n % 4],
+             CASE n % 5 WHEN 0 THEN '[redacted]' ELSE 'Ada' END, DATE '2024-10-01' + 2 * n,
+             CASE n % 3 WHEN 0 THEN TIMESTAMPTZ '2025-06-01' END
+         FROM generate_series(1, 400) n",
+    )
+    .await;
+    let of = |id: &str, rest: &str| {
+        let rule = "trigger = \"on_day\"\ndisposal = \"delete\"";
+        class(id, &format!("where = \"kind = '{id}'\"\n{rule}\n{rest}"))
+    };
+    let schedule = support::schedule(&format!(
+        "{HEAD}{}{}{}{}",
+        of(
+            "staged",
+            "period = \"18 months\"\nstages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"redact\" } }]"
+        ),
+        of("noticed", "period = \"1 year\"\nnotice = \"30 days\""),
+        of(
+            "guarded",
+            "period = \"1 year\"\nunless_active = [\"touched\"]"
+        ),
+        of("rounded", "period = \"1 year\"\nfrom_end_of = \"month\""),
+    ));
+    let mut conn = support::ours(&url).await;
+    let now = support::at("2026-03-10");
+    let drawn = survey::draw(&mut conn, &schedule, now).await.unwrap();
+    let forecast = survey::forecast(&mut conn, &schedule, &drawn, 8)
+        .await
+        .unwrap();
+    let mut sums = [0; 4];
+    for (nth, day) in forecast.days.iter().enumerate() {
+        let then = support::at(&day.to_string());
+        let plan = survey::draw(&mut conn, &schedule, then).await.unwrap().plan;
+        let counted = survey::count(&mut conn, &plan).await.unwrap();
+        for (at, (class, counted)) in forecast.classes.iter().zip(&counted).enumerate() {
+            let foreseen = class.outlooks.as_ref().unwrap()[nth];
+            let planned = counted.counts.as_ref().unwrap();
+            assert_eq!(
+                (foreseen.due, foreseen.waiting, foreseen.active),
+                (planned.due, planned.waiting, planned.active),
+                "{} on {day}",
+                class.id
+            );
+            sums[at] += foreseen.due + foreseen.waiting + foreseen.active;
+        }
+    }
+    conn.close().await.unwrap();
+    assert!(sums.iter().all(|sum| *sum > 50), "{sums:?}");
+}
