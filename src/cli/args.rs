@@ -148,6 +148,12 @@ pub(super) struct Plan {
     /// The plan of this day instead of today, such as 2026-11-23
     #[arg(long, value_name = "DATE", value_parser = day)]
     pub on: Option<NaiveDate>,
+    /// Also what a change of schedule would do: the present file compared with this older version
+    #[arg(long, value_name = "OLD.toml")]
+    pub against: Option<PathBuf>,
+    /// Also what will become due in each of so many months, from the day after on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub months: Option<u32>,
     /// Only this class (may be repeated)
     #[arg(long = "class", value_name = "ID")]
     pub classes: Vec<String>,

@@ -5,6 +5,7 @@
 //! faulty schedule, 3 something waits for a person.
 
 mod args;
+mod chart;
 mod check;
 mod context;
 mod daemon;

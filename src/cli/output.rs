@@ -44,7 +44,7 @@ pub(super) fn text(text: &str) {
 }
 
 /// How many columns the terminal has; none where standard output is none.
-fn width() -> Option<usize> {
+pub(super) fn width() -> Option<usize> {
     Table::new().width().map(usize::from)
 }
 

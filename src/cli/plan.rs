@@ -1,5 +1,8 @@
 //! `retentiond plan`: what would be done, and nothing done.
 
+mod against;
+mod forecast;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -19,13 +22,30 @@ pub(super) async fn run(context: &Context, arguments: args::Plan) -> Result<u8, 
     let only = context.classes(&schedule, &arguments.classes)?;
     let settings = context.settings()?;
     let now = context.now_or(&schedule, arguments.on)?;
+    let old = match &arguments.against {
+        Some(path) => Some(against::Old::read(context, path, arguments.on)?),
+        None => None,
+    };
     let mut conn = context.connect(&settings).await?;
-    let goes = show(context, &mut conn, &schedule, &settings, now, &only).await?;
+    let more = More {
+        months: arguments.months,
+        old,
+    };
+    let goes = show_more(context, &mut conn, &schedule, &settings, now, &only, more).await?;
     let _ = conn.close().await;
     if goes && arguments.on.is_none() && !context.json() && !context.global.quiet {
         output::text("Nothing was changed. `retentiond run` does what is due.");
     }
     Ok(0)
+}
+
+/// What is told beside the plan of the day.
+#[derive(Default)]
+struct More {
+    /// A forecast of so many months.
+    months: Option<u32>,
+    /// A comparison with an older version.
+    old: Option<against::Old>,
 }
 
 /// Draws, counts and prints the plan of an instant; answers whether anything is due, and
@@ -38,6 +58,19 @@ pub(super) async fn show(
     now: DateTime<Utc>,
     only: &[ClassId],
 ) -> Result<bool, Failure> {
+    let more = More::default();
+    show_more(context, conn, schedule, settings, now, only, more).await
+}
+
+async fn show_more(
+    context: &Context,
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    settings: &Settings,
+    now: DateTime<Utc>,
+    only: &[ClassId],
+    more: More,
+) -> Result<bool, Failure> {
     let drawn = survey::draw(conn, schedule, now).await?;
     let counts = survey::count(conn, &drawn.plan).await?;
     let chosen: Vec<(&ClassPlan, &ClassCounts)> = drawn
@@ -47,11 +80,32 @@ pub(super) async fn show(
         .zip(&counts)
         .filter(|(class, _)| only.is_empty() || only.contains(&class.id))
         .collect();
+    let foreseen = match more.months {
+        Some(months) => Some(forecast::ask(conn, schedule, &drawn, months, only).await?),
+        None => None,
+    };
+    let compared = match more.old {
+        Some(old) => Some(against::ask(conn, old, schedule, &drawn, now, only).await?),
+        None => None,
+    };
     if context.json() {
-        output::json(&to_json(&drawn.plan, &chosen));
+        let mut object = to_json(&drawn.plan, &chosen);
+        if let Some(foreseen) = &foreseen {
+            object["plan"]["forecast"] = forecast::to_json(foreseen);
+        }
+        if let Some(compared) = &compared {
+            object["plan"]["against"] = against::to_json(compared);
+        }
+        output::json(&object);
     } else {
         print(schedule, &drawn.plan, &chosen, drawn.migrated);
         without_store(settings, &chosen);
+        if let Some(foreseen) = &foreseen {
+            forecast::print(foreseen);
+        }
+        if let Some(compared) = &compared {
+            against::print(compared);
+        }
     }
     Ok(drawn.migrated
         && chosen

@@ -56,7 +56,7 @@ impl<'a> Judge<'a> {
     /// The classes that take part in judging a table's rows: those that name it, and those
     /// that are refused because they name its rows by another relation (a partition, a
     /// view, a table that inherits), which may claim any of them.
-    fn on(&self, table: &TableName) -> impl Iterator<Item = &'a Class> {
+    pub fn on(&self, table: &TableName) -> impl Iterator<Item = &'a Class> {
         let table = table.clone();
         let (catalog, mute) = (self.catalog, self.mute);
         self.schedule.classes().iter().filter(move |class| {

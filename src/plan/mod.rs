@@ -9,9 +9,11 @@
 //! its refusals, and protects what it might claim.
 
 mod anonymise;
+mod compare;
 mod counting;
 mod fit;
 mod follow;
+mod forecast;
 mod hanging;
 mod judge;
 mod key;
@@ -32,7 +34,9 @@ use crate::decisions::{Decisions, Epoch};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
+pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use follow::{Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
+pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
 pub use parents::ParentQuestion;
 pub use scan::{Bounded, DayAs, Direct, Scan};
@@ -194,36 +198,15 @@ pub fn draft(
     now: DateTime<Utc>,
 ) -> Plan {
     let on = now.with_timezone(&schedule.time_zone()).date_naive();
-    let fits: Vec<fit::Fit> = schedule
-        .classes()
-        .iter()
-        .map(|class| fit::fit(class, catalog))
-        .collect();
-    let mute: BTreeMap<ClassId, judge::Mute> = schedule
-        .classes()
-        .iter()
-        .zip(&fits)
-        .filter_map(|(class, fit)| {
-            if fit.refusals.is_empty() {
-                decisions
-                    .paused(class.id())
-                    .then(|| (class.id().clone(), judge::Mute::Claims))
-            } else {
-                Some((class.id().clone(), fit.mute()))
-            }
-        })
-        .collect();
+    let fits = fits(schedule, catalog);
+    let mute = mutes(schedule, decisions, &fits);
     let basis = basis(schedule, catalog, &mute);
     let classes: Vec<ClassPlan> = schedule
         .classes()
         .iter()
         .zip(fits)
         .map(|(class, fit)| {
-            // A class asks about its own records as if it were not paused.
-            let mut mute = mute.clone();
-            if fit.refusals.is_empty() {
-                mute.remove(class.id());
-            }
+            let mute = mutes_before(&mute, class, &fit);
             let judge = judge::Judge {
                 schedule,
                 catalog,
@@ -248,6 +231,50 @@ pub fn draft(
     };
     plan.digest = digest(&plan);
     plan
+}
+
+/// How each class fits the database, in the schedule's order.
+fn fits(schedule: &Schedule, catalog: &Catalog) -> Vec<fit::Fit> {
+    schedule
+        .classes()
+        .iter()
+        .map(|class| fit::fit(class, catalog))
+        .collect()
+}
+
+/// How the classes that are refused or paused stand before their rows.
+fn mutes(
+    schedule: &Schedule,
+    decisions: &Decisions,
+    fits: &[fit::Fit],
+) -> BTreeMap<ClassId, judge::Mute> {
+    schedule
+        .classes()
+        .iter()
+        .zip(fits)
+        .filter_map(|(class, fit)| {
+            if fit.refusals.is_empty() {
+                decisions
+                    .paused(class.id())
+                    .then(|| (class.id().clone(), judge::Mute::Claims))
+            } else {
+                Some((class.id().clone(), fit.mute()))
+            }
+        })
+        .collect()
+}
+
+/// The same before one class: it asks about its own records as if it were not paused.
+fn mutes_before(
+    mute: &BTreeMap<ClassId, judge::Mute>,
+    class: &Class,
+    fit: &fit::Fit,
+) -> BTreeMap<ClassId, judge::Mute> {
+    let mut mute = mute.clone();
+    if fit.refusals.is_empty() {
+        mute.remove(class.id());
+    }
+    mute
 }
 
 fn class_plan(

@@ -12,7 +12,7 @@ use crate::schedule::{Class, Disposal, Dispose};
 /// The state of a claimed row that is past, as a CASE that is NULL where it is not past.
 ///
 /// The order is the order of the counts in `json.md`; each state excludes those before it.
-fn state(
+pub(super) fn state(
     judge: &Judge<'_>,
     class: &Class,
     dispose: &Dispose,
@@ -149,6 +149,25 @@ pub(super) fn count_dependants(
     table: &Table,
     goes_with_parent: bool,
 ) -> Vec<(String, String)> {
+    going_along(judge, class, dispose, relations, table, goes_with_parent)
+        .into_iter()
+        .map(|(name, goes)| {
+            let sql = format!("SELECT count(*) FROM {} AS t WHERE {goes}", name.quoted());
+            (name.to_string(), sql)
+        })
+        .collect()
+}
+
+/// By deleted dependant table, which of its rows, under the alias `t`, would go with the due
+/// records; may be NULL for FALSE.
+pub(super) fn going_along(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    relations: &Relations,
+    table: &Table,
+    goes_with_parent: bool,
+) -> Vec<(TableName, String)> {
     let inbound = relations
         .inbound
         .iter()
@@ -168,12 +187,7 @@ pub(super) fn count_dependants(
                 table,
                 deletes,
             };
-            let sql = format!(
-                "SELECT count(*) FROM {} AS t WHERE {}",
-                name.quoted(),
-                going.goes(name, "t", 0)
-            );
-            (name.to_string(), sql)
+            (name.clone(), going.goes(name, "t", 0))
         })
         .collect()
 }

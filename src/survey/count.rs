@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::catalog::CatalogError;
-use crate::ident::ClassId;
+use crate::ident::{ClassId, TableName};
 use crate::plan::{Plan, Standing};
 use crate::store;
 
@@ -31,6 +31,14 @@ pub enum SurveyError {
     Class {
         /// The class.
         class: ClassId,
+        /// SQLSTATE and constraint, or the sort of connection failure.
+        reason: String,
+    },
+    /// A query about a table's records failed. The server's own words could quote a row.
+    #[error("could not compare the records of `{table}` ({reason})")]
+    Table {
+        /// The table.
+        table: TableName,
         /// SQLSTATE and constraint, or the sort of connection failure.
         reason: String,
     },

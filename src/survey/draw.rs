@@ -21,6 +21,8 @@ pub struct Drawn {
     pub plan: Plan,
     /// What the database has.
     pub catalog: Catalog,
+    /// What people decided about classes.
+    pub decisions: Decisions,
     /// Whether our own schema is there; without it a plan can only be looked at.
     pub migrated: bool,
     /// The condition of each class that has one, as SQL over a row `t`: a refused class
@@ -72,6 +74,7 @@ pub async fn draw(
     Ok(Drawn {
         plan,
         catalog,
+        decisions,
         migrated,
         conditions: conditions.collect(),
     })

@@ -1,11 +1,15 @@
 //! Questions: how many, which, why. With the plan this is the dry run; it changes nothing.
 
+mod against;
 mod count;
 mod draw;
 mod explain;
+mod forecast;
 mod status;
 
+pub use against::{Against, Change, Dependants, Effect, Side, against};
 pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue};
 pub use draw::{Drawn, draw};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
+pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
 pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};

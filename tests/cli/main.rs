@@ -12,6 +12,7 @@ mod command;
 mod demo;
 mod explaining;
 mod office;
+mod outlook;
 mod pipes;
 mod privacy;
 mod refusals;
