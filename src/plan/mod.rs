@@ -15,10 +15,12 @@ mod follow;
 mod hanging;
 mod judge;
 mod key;
+mod limit;
 mod parents;
 mod question;
 mod relations;
 mod scan;
+mod waiting;
 mod work;
 
 use std::collections::BTreeMap;
@@ -28,12 +30,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::Catalog;
-use crate::decisions::{Decisions, Epoch};
+use crate::decisions::{Decisions, Epoch, Lift};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
 pub use follow::{Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use key::{Key, KeyColumn};
+pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
 pub use scan::{Bounded, DayAs, Direct, Scan};
 pub use work::{Route, Work};
@@ -46,6 +49,7 @@ pub struct Plan {
     time_zone: chrono_tz::Tz,
     epoch: Epoch,
     schedule_digest: [u8; 32],
+    waiting: Option<[u8; 32]>,
     file_digest: [u8; 32],
     digest: [u8; 32],
     classes: Vec<ClassPlan>,
@@ -81,6 +85,12 @@ impl Plan {
     #[must_use]
     pub fn schedule_digest(&self) -> &[u8; 32] {
         &self.schedule_digest
+    }
+
+    /// The semantic digest of the version that waits for acceptance, and protects meanwhile.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&[u8; 32]> {
+        self.waiting.as_ref()
     }
 
     /// The SHA-256 of the schedule's file.
@@ -141,6 +151,10 @@ pub struct ClassPlan {
     pub questions: Option<Questions>,
     /// The statements that act; only where it is ready.
     pub work: Option<Work>,
+    /// What bounds how much may go; only where it is ready, and something does.
+    pub limits: Option<Limits>,
+    /// The acceptance by which its limits are lifted once. Not in the plan's digest.
+    pub lift: Option<Lift>,
     /// The class itself, for periods and last days.
     pub rule: Rule,
     /// Everything that bears on whether a remembered position still holds.
@@ -191,7 +205,22 @@ pub fn draft(
     decisions: &Decisions,
     now: DateTime<Utc>,
 ) -> Plan {
+    draft_beside(schedule, None, catalog, decisions, now)
+}
+
+/// Draws the plan of one day while another version of the schedule waits for acceptance:
+/// only what both would let go goes.
+#[must_use]
+pub fn draft_beside(
+    schedule: &Schedule,
+    waiting: Option<&Schedule>,
+    catalog: &Catalog,
+    decisions: &Decisions,
+    now: DateTime<Utc>,
+) -> Plan {
     let on = now.with_timezone(&schedule.time_zone()).date_naive();
+    let other = waiting.map(|waiting| waiting::Other::of(waiting, catalog, decisions, now));
+    let other_judge = other.as_ref().map(|other| other.judge(catalog, decisions));
     let fits: Vec<fit::Fit> = schedule
         .classes()
         .iter()
@@ -211,7 +240,10 @@ pub fn draft(
             }
         })
         .collect();
-    let basis = basis(schedule, catalog, &mute);
+    let mut basis = basis(schedule, catalog, &mute);
+    if let Some(other) = &other {
+        basis = other.basis(basis, catalog);
+    }
     let classes: Vec<ClassPlan> = schedule
         .classes()
         .iter()
@@ -222,14 +254,22 @@ pub fn draft(
             if fit.refusals.is_empty() {
                 mute.remove(class.id());
             }
+            let lift = decisions
+                .lift(class.id())
+                .filter(|lift| lift.schedule == *schedule.digest() && lift.on <= on);
             let judge = judge::Judge {
                 schedule,
                 catalog,
                 decisions,
-                today: on,
+                // The cutoffs of a plan that was accepted are those of its day.
+                today: lift.map_or(on, |lift| lift.on),
                 mute: &mute,
+                waiting: other_judge.as_ref(),
             };
-            class_plan(&judge, class, fit, basis)
+            ClassPlan {
+                lift,
+                ..class_plan(&judge, class, fit, basis)
+            }
         })
         .collect();
     let order = order(&classes, catalog);
@@ -239,6 +279,7 @@ pub fn draft(
         time_zone: schedule.time_zone(),
         epoch: decisions.epoch(),
         schedule_digest: *schedule.digest(),
+        waiting: waiting.map(|waiting| *waiting.digest()),
         file_digest: *schedule.file_digest(),
         digest: [0; 32],
         classes,
@@ -267,7 +308,7 @@ fn class_plan(
     } else {
         Standing::Ready
     };
-    let (mut questions, mut work) = (None, None);
+    let (mut questions, mut work, mut limits) = (None, None, None);
     if let (Some(table), false) = (table, refused) {
         let key = Key::of(table);
         let explain = question::explain(judge, class, &fit.relations, table, &key);
@@ -311,6 +352,7 @@ fn class_plan(
         });
         if let (Standing::Ready, Some(dispose)) = (standing, class.dispose()) {
             work = Some(work::write(judge, class, dispose, &fit.relations, table));
+            limits = limit::write(judge, class, dispose, &fit.relations, table);
         }
     }
     ClassPlan {
@@ -337,6 +379,8 @@ fn class_plan(
         warnings: fit.warnings,
         questions,
         work,
+        limits,
+        lift: None,
         rule: class.rule().clone(),
         basis,
     }
@@ -388,6 +432,7 @@ fn digest(plan: &Plan) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"retentiond/plan/v1\0");
     hash.update(plan.schedule_digest);
+    hash.update(plan.waiting.unwrap_or_default());
     hash.update(plan.on.to_string());
     for class in &plan.classes {
         let sql = serde_json::to_vec(&(
@@ -396,6 +441,7 @@ fn digest(plan: &Plan) -> [u8; 32] {
             class.cutoff,
             &class.work,
             &class.questions,
+            &class.limits,
         ))
         .unwrap_or_default();
         hash.update((sql.len() as u64).to_be_bytes());

@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-const NOT_WITH_RETAIN: [&str; 12] = [
+const NOT_WITH_RETAIN: [&str; 15] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -44,6 +44,9 @@ const NOT_WITH_RETAIN: [&str; 12] = [
     "files",
     "gate",
     "limit",
+    "max_rows",
+    "max_share",
+    "max_growth",
 ];
 
 impl Reader<'_> {
@@ -287,6 +290,7 @@ impl Reader<'_> {
             Some(value) => self.files(value, table, dependants.as_deref()),
             None => Some(Vec::new()),
         };
+        let limits = self.limits(fields);
         owner?;
         reason?;
         let timing = timing?;
@@ -303,6 +307,7 @@ impl Reader<'_> {
             gate: gate?,
             dependants: dependants?,
             files: files?,
+            limits: limits?,
         })))
     }
 
