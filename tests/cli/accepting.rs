@@ -176,7 +176,27 @@ async fn another_version() {
             "at": { "file": "retention.toml", "line": 11, "column": 10 } })
     );
     let line = format!("accept {} --dry-run --reason x", digits(&slip));
-    assert_snapshot!(desk.run(&line).redacted(), @r#""#);
+    assert_snapshot!(desk.run(&line).redacted(), @r#"
+    exit 0
+    --- out
+    Schedule ************ (retention.toml) takes the place of ************, in force since ****-**-** **:**:**. It changes:
+      line 11: class `letters`: the period is 8 days instead of 8 years
+      line 31: class `merit-list`: the condition is ("outcome" = 'no') instead of (("outcome" = 'no') AND "merit")
+      line 91: class `visits`: other words in `title` (asks nobody)
+
+    class              due after
+    letters                    –
+    turned-down                –
+    merit-list                 1
+    hired                      –
+    photos                     –
+    samples                    –
+    samples-of-record          –
+    study                      –
+    visits                     –
+
+    Nothing was changed.
+    "#);
     let (code, accepted) = desk.json(&format!("accept {} --dry-run --reason x", digits(&slip)));
     assert_eq!(code, 0);
     let accept = &accepted["accept"];
