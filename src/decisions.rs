@@ -3,8 +3,9 @@
 //! Decisions about single records (holds, flags, approvals) are not here: the plan's
 //! SQL joins them, so that the statement which changes a row reads them itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use serde::Serialize;
 
 use crate::ident::ClassId;
@@ -22,6 +23,21 @@ pub struct Decisions {
     recorded: bool,
     instructed: BTreeSet<ClassId>,
     paused: BTreeSet<ClassId>,
+    lifted: BTreeMap<ClassId, Lift>,
+}
+
+/// An acceptance of a class's plan over its limits, not used up yet: the next pass goes by
+/// that plan's day, and so its cutoffs, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lift {
+    /// Its number.
+    pub id: i64,
+    /// The day of the plan that was accepted.
+    pub on: NaiveDate,
+    /// How many records were due in it. What comes on top counts against the limits.
+    pub due: u64,
+    /// The version of the schedule that it was a plan of; another one's limits are not lifted.
+    pub schedule: [u8; 32],
 }
 
 impl Decisions {
@@ -33,6 +49,7 @@ impl Decisions {
             recorded: true,
             instructed: BTreeSet::new(),
             paused: BTreeSet::new(),
+            lifted: BTreeMap::new(),
         }
     }
 
@@ -65,6 +82,19 @@ impl Decisions {
     pub fn with_pause(mut self, class: ClassId) -> Self {
         self.paused.insert(class);
         self
+    }
+
+    /// The same, with the limits of a class lifted.
+    #[must_use]
+    pub fn with_lift(mut self, class: ClassId, lift: Lift) -> Self {
+        self.lifted.insert(class, lift);
+        self
+    }
+
+    /// The acceptance by which the limits of a class are lifted.
+    #[must_use]
+    pub fn lift(&self, class: &ClassId) -> Option<Lift> {
+        self.lifted.get(class).copied()
     }
 
     /// When these were read.

@@ -51,7 +51,12 @@ const ROOMS: [(&str, &[&str]); 18] = [
 
 /// Edges that the table does not have and that were decided on, with the reason. Each must
 /// be there: one that is gone is to be struck out here.
-const DECIDED: [(&str, &str, &str); 5] = [
+const DECIDED: [(&str, &str, &str); 6] = [
+    (
+        "daemon",
+        "review",
+        "a version that nobody has to accept comes into force as a decision does",
+    ),
     (
         "store",
         "decisions",

@@ -162,8 +162,18 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             vec![
                 and("erasure = \"secure\""),
                 with("\"closed_on\"", "\"case.closed_on\""),
-                format!("{HEAD}accept = \"by hand\"\n{CLASS}"),
+                format!("{HEAD}details_kept = \"6 years\"\n{CLASS}"),
                 and("dependants = [{ table = \"note\", on = \"letter_id\" }]"),
+            ],
+        ),
+        (
+            Code::BadLimit,
+            vec![
+                and("max_rows = 0"),
+                and("max_share = 1.01"),
+                and("max_share = 0"),
+                and("max_growth = -2"),
+                and("max_growth = inf"),
             ],
         ),
         (
@@ -451,9 +461,6 @@ fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
         "approvals",
         "or_when",
         "unit",
-        "max_rows",
-        "max_share",
-        "max_growth",
         "resweep",
         "subject",
         "hide_keys",

@@ -211,7 +211,7 @@ async fn pass(conn: &mut PgConnection, kind: Kind, throttle: Throttle) -> Result
     let text = format!(
         "[schedule]\norganisation = \"Benchmark\"\ntime_zone = \"Europe/London\"\nevery = \"0 0 2 * * *\"\n\
          [[class]]\nid = \"letters\"\ntitle = \"Letters\"\ntable = \"email\"\ntrigger = \"received_at\"\n\
-         period = \"8 years\"\ndisposal = \"delete\"\n{}authority = \"None\"\nlawful_basis = \"None\"\n",
+         period = \"8 years\"\ndisposal = \"delete\"\nmax_share = 1.0\n{}authority = \"None\"\nlawful_basis = \"None\"\n",
         kind.dependants()
     );
     let schedule = schedule::parse(&text, "retention.toml")

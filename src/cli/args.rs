@@ -91,6 +91,8 @@ pub(super) enum Command {
     Check(Check),
     /// Show what would be done, and change nothing
     Plan(Plan),
+    /// Accept a new version of the schedule, or once a plan over its limits
+    Accept(Accept),
     /// Make one pass: flag, anonymise or delete what is due
     Run(Run),
     /// Make passes on the schedule's timetable until stopped
@@ -160,11 +162,20 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Accept {
+    /// The schedule's or the plan's, as `plan` and `run` show it: at least its first eight digits
+    pub digest: String,
+    /// Why; it is kept with the decision
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Run {
     /// Only this class (may be repeated)
     #[arg(long = "class", value_name = "ID")]
     pub classes: Vec<String>,
-    /// Only if today's plan has this digest
+    /// Only if today's plan has this digest (at least its first eight digits)
     #[arg(long, value_name = "DIGEST")]
     pub on_plan: Option<String>,
     /// Without pauses between batches

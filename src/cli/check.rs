@@ -26,7 +26,11 @@ pub(super) async fn run(context: &Context, arguments: args::Check) -> Result<u8,
     if !arguments.offline && context.url_if_any(&settings).is_some() {
         let mut conn = context.connect(&settings).await?;
         let drawn = survey::draw(&mut conn, &schedule, context.clock.now()).await?;
+        let versions = survey::versions(&mut conn, &schedule).await?;
         let _ = conn.close().await;
+        if versions.coming == survey::Coming::Waits {
+            found.extend(versions.asking().map(crate::schedule::Change::diagnostic));
+        }
         for class in drawn.plan.classes() {
             found.extend(class.refusals.iter().cloned());
             found.extend(class.warnings.iter().cloned());

@@ -19,6 +19,7 @@ use crate::demo::cluster::{Cluster, ClusterError, ClusterOptions};
 use crate::demo::sample::{self, SampleError, SampleOptions};
 use crate::enforce::RunReport;
 use crate::ident::ClassId;
+use crate::review::{self, AcceptedPlan, How, NewLift, NewVersion};
 use crate::schedule::{self, Code, Schedule};
 use crate::settings::Settings;
 use crate::store::{self, Limits};
@@ -63,6 +64,7 @@ pub(super) async fn run(context: &Context, arguments: args::Demo) -> Result<u8, 
     let mut conn = store::connect(&url, "retentiond/demo", Limits::READING).await?;
     store::migrate(&mut conn).await?;
     let now = clock.now();
+    accept(context, &mut conn, &schedule, now).await?;
     let drawn = survey::draw(&mut conn, &schedule, now).await?;
     let counts = survey::count(&mut conn, &drawn.plan).await?;
     if !context.json() {
@@ -70,7 +72,7 @@ pub(super) async fn run(context: &Context, arguments: args::Demo) -> Result<u8, 
         output::line("");
         super::plan::print(&schedule, &drawn.plan, &shown, true);
         output::text(
-            "\nNow one pass. (The demonstration accepts its own schedule, and sets itself no limits.)\n",
+            "\nNow one pass. (The demonstration has accepted its own schedule and what is over its limits; you would do so by hand, with `retentiond accept`.)\n",
         );
     }
     let due = counts
@@ -96,6 +98,52 @@ pub(super) async fn run(context: &Context, arguments: args::Demo) -> Result<u8, 
         .map_err(|e| Failure::failed(Code::Internal, &e, None))?;
     // Gated classes wait by design, and are not a failure of the demonstration.
     Ok(u8::from(failed))
+}
+
+/// Accepts the demonstration's own schedule, and whatever is over its limits.
+async fn accept(
+    context: &Context,
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    const REASON: &str = "the demonstration accepts its own schedule and limits";
+    let actor = context.actor();
+    let versions = survey::versions(conn, schedule).await?;
+    if versions.coming != survey::Coming::InForce {
+        let version = NewVersion {
+            digest: schedule.digest(),
+            file_digest: schedule.file_digest(),
+            text: schedule.text(),
+            previous: versions.accepted.as_ref().map(|accepted| &accepted.stored),
+        };
+        let how = How::ByHand {
+            reason: REASON,
+            counts: &[],
+        };
+        review::bring_into_force(conn, &version, how, &actor, now).await?;
+    }
+    let drawn = survey::draw(conn, schedule, now).await?;
+    let counts = survey::count(conn, &drawn.plan).await?;
+    let classes: Vec<NewLift> = counts
+        .iter()
+        .filter_map(|counted| {
+            Some(NewLift {
+                class: counted.id.clone(),
+                on: drawn.plan.on(),
+                due: counted.over?.due,
+            })
+        })
+        .collect();
+    if !classes.is_empty() {
+        let plan = AcceptedPlan {
+            digest: drawn.plan.digest(),
+            schedule: schedule.digest(),
+            classes: &classes,
+        };
+        review::lift_limits(conn, &plan, REASON, &actor, now).await?;
+    }
+    Ok(())
 }
 
 /// The folder of `--data-dir`. It holds the server's folder, which suffers nothing beside

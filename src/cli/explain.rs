@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context, arguments: args::Explain) -> Result<u
     let table: TableName = table(&arguments.table)?;
     let now = context.now_or(&schedule, arguments.on)?;
     let mut conn = context.connect(&settings).await?;
-    let drawn = survey::draw(&mut conn, &schedule, now).await?;
+    let (drawn, _) = survey::draw_in_force(&mut conn, &schedule, now).await?;
     let columns = survey::key_columns(&drawn.catalog, &table)
         .ok_or_else(|| no_key(&drawn.catalog, &table))?;
     let key = RecordKey::parse(&columns, &arguments.key).map_err(|error| {

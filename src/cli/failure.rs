@@ -329,6 +329,19 @@ impl From<TickError> for Failure {
         let (code, hint) = match error {
             TickError::Connect(error) => return error.into(),
             TickError::Survey(error) => return error.into(),
+            TickError::NeverAccepted(digest) => {
+                return Self::Other {
+                    code: Code::NeverAccepted,
+                    exit: 3,
+                    message: error.to_string(),
+                    causes: Vec::new(),
+                    hint: Some(format!(
+                        "look at `retentiond plan`; if it is right: `{}`",
+                        super::versions::command(&digest)
+                    )),
+                };
+            }
+            TickError::Review(error) => return error.into(),
             TickError::NotMigrated => (Code::NotMigrated, Some("run `retentiond migrate` first")),
             TickError::Clock(_) | TickError::Backwards(_) => (
                 Code::ClockDiffers,

@@ -4,6 +4,7 @@
 //! error everything else. The exit codes are a contract: 0 done, 1 failed, 2 usage or a
 //! faulty schedule, 3 something waits for a person.
 
+mod accept;
 mod args;
 mod chart;
 mod check;
@@ -22,6 +23,7 @@ mod run;
 mod shell;
 mod status;
 mod tracing;
+mod versions;
 
 use std::ffi::OsString;
 
@@ -72,6 +74,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Migrate => migrate::run(context).await,
         Command::Check(arguments) => check::run(context, arguments).await,
         Command::Plan(arguments) => plan::run(context, arguments).await,
+        Command::Accept(arguments) => accept::run(context, arguments).await,
         Command::Run(arguments) => run::run(context, arguments).await,
         Command::Daemon => daemon::run(context).await,
         Command::Status => status::run(context).await,

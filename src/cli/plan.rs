@@ -11,6 +11,7 @@ use super::args;
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
+use super::versions;
 use crate::ident::ClassId;
 use crate::plan::{ClassPlan, Plan, Standing};
 use crate::schedule::{Gate, Rule, Schedule};
@@ -73,6 +74,7 @@ async fn show_more(
 ) -> Result<bool, Failure> {
     let drawn = survey::draw(conn, schedule, now).await?;
     let counts = survey::count(conn, &drawn.plan).await?;
+    let versions = survey::versions(conn, schedule).await?;
     let chosen: Vec<(&ClassPlan, &ClassCounts)> = drawn
         .plan
         .classes()
@@ -96,9 +98,11 @@ async fn show_more(
         if let Some(compared) = &compared {
             object["plan"]["against"] = against::to_json(compared);
         }
+        object["plan"]["version"] = versions::to_json(schedule, &versions);
         output::json(&object);
     } else {
         print(schedule, &drawn.plan, &chosen, drawn.migrated);
+        in_force(conn, schedule, &versions, drawn.migrated, now).await?;
         without_store(settings, &chosen);
         if let Some(foreseen) = &foreseen {
             forecast::print(foreseen);
@@ -108,9 +112,36 @@ async fn show_more(
         }
     }
     Ok(drawn.migrated
+        && versions.coming != survey::Coming::Waits
         && chosen
             .iter()
             .any(|(_, counted)| counted.counts.as_ref().is_some_and(|counts| counts.due > 0)))
+}
+
+/// What waits and what is in force, where that is not simply the file.
+async fn in_force(
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    versions: &survey::Versions,
+    migrated: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if !migrated {
+        return Ok(());
+    }
+    let mut remarks = versions::remarks(schedule, versions);
+    if versions.waiting(schedule).is_some() {
+        let (drawn, _) = survey::draw_in_force(conn, schedule, now).await?;
+        remarks.push(format!(
+            "Until then a pass would go by plan {}.",
+            output::short(drawn.plan.digest())
+        ));
+    }
+    if !remarks.is_empty() {
+        output::line("");
+        output::text(&remarks.join("\n"));
+    }
+    Ok(())
 }
 
 pub(super) fn to_json(plan: &Plan, classes: &[(&ClassPlan, &ClassCounts)]) -> Value {
@@ -143,6 +174,7 @@ pub(super) fn to_json(plan: &Plan, classes: &[(&ClassPlan, &ClassCounts)]) -> Va
                 object.extend(counts.clone());
                 object.insert("estimated".to_owned(), json!([]));
                 object.insert("dependants".to_owned(), json!(counted.dependants));
+                object.insert("limit".to_owned(), json!(counted.over));
                 object.insert("refusals".to_owned(), json!(refusals));
             }
             object
@@ -229,7 +261,7 @@ pub(super) fn print(
     }
     let mut remarks: Vec<String> = classes
         .iter()
-        .flat_map(|(class, counted)| waits(class, counted))
+        .flat_map(|(class, counted)| waits(plan, class, counted))
         .collect();
     remarks.extend(undated(classes));
     if !migrated {
@@ -242,12 +274,20 @@ pub(super) fn print(
 }
 
 /// What a person has to decide about a class, or to know.
-fn waits(class: &ClassPlan, counted: &ClassCounts) -> Vec<String> {
+fn waits(plan: &Plan, class: &ClassPlan, counted: &ClassCounts) -> Vec<String> {
     let Some(counts) = &counted.counts else {
         return Vec::new();
     };
     let mut remarks = Vec::new();
-    if counts.waiting > 0 {
+    if let Some(over) = counted.over {
+        remarks.push(format!(
+            "{}: {over}. Nothing of the class goes; if that is right, `{}` lets it, once.",
+            class.id,
+            versions::command(plan.digest()),
+        ));
+    }
+    let others = counts.waiting - counted.over.map_or(0, |over| over.due).min(counts.waiting);
+    if others > 0 {
         let gate = match &class.rule {
             Rule::Dispose(dispose) if class.standing == Standing::Waiting => match dispose.gate {
                 Gate::Instruction => "for the controller's instruction",
@@ -259,7 +299,7 @@ fn waits(class: &ClassPlan, counted: &ClassCounts) -> Vec<String> {
         remarks.push(format!(
             "{}: {} {gate}.",
             class.id,
-            output::counted(counts.waiting, "record waits", "records wait")
+            output::counted(others, "record waits", "records wait")
         ));
     }
     if counts.conflict > 0 {

@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, F
         patience: PATIENCE,
         full_speed: arguments.full_speed,
         only: &only,
-        on_plan,
+        on_plan: on_plan.as_deref(),
         stop: &stop,
         observe: &|event| progress.observe(event),
     };
@@ -69,16 +69,14 @@ pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, F
 }
 
 /// `sha256:…` or the bare digits.
-fn digest(text: &str) -> Result<[u8; 32], Failure> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text.trim_start_matches("sha256:"), &mut bytes).map_err(|_| {
+fn digest(text: &str) -> Result<String, Failure> {
+    super::accept::prefix(text).map_err(|_| {
         Failure::usage(
             Code::PlanChanged,
             format!("`{text}` is not the digest of a plan"),
-            "`retentiond plan --format json` shows the whole digest: sha256: and 64 hexadecimal digits",
+            "write it as `retentiond plan` shows it: hexadecimal digits, at least the first eight",
         )
-    })?;
-    Ok(bytes)
+    })
 }
 
 /// The pass for people: the classes that were asked for, or all.
@@ -130,7 +128,7 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
     table.print();
     output::line("");
     for class in classes() {
-        if let (Status::Refused | Status::Failed, Some(reason)) =
+        if let (Status::Refused | Status::Failed | Status::Waiting, Some(reason)) =
             (class.status, progress::reason(class))
         {
             output::text(&format!("{}: {reason}", class.id));
@@ -157,6 +155,20 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
     let sum = |pick: fn(&crate::enforce::ClassReport) -> u64| {
         report.classes.iter().map(pick).sum::<u64>()
     };
+    if sum(|c| c.skipped.limit) > 0 {
+        let digits = report.plan.trim_start_matches("sha256:");
+        output::text(&format!(
+            "A limit stopped something. If the plan is right: `retentiond accept {} --reason TEXT` lets the next pass go by it, once.",
+            digits.get(..12).unwrap_or(digits)
+        ));
+    }
+    if let Some(waiting) = &report.waiting_schedule {
+        let digits = waiting.trim_start_matches("sha256:");
+        output::text(&format!(
+            "The schedule's file waits for acceptance ({}): only what both versions would let go went.",
+            digits.get(..12).unwrap_or(digits)
+        ));
+    }
     if sum(|c| c.waiting) + sum(|c| c.conflict) > 0 {
         output::text("Something waits for a person: `retentiond plan` shows what, and for whom.");
     }

@@ -6,6 +6,7 @@ use sqlx::Connection;
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
+use super::versions;
 use crate::schedule::Code;
 use crate::survey::{self, Overview};
 
@@ -13,7 +14,8 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let schedule = context.schedule()?;
     let settings = context.settings()?;
     let mut conn = context.connect(&settings).await?;
-    let drawn = survey::draw(&mut conn, &schedule, context.clock.now()).await?;
+    let (drawn, versions) =
+        survey::draw_in_force(&mut conn, &schedule, context.clock.now()).await?;
     if !drawn.migrated {
         return Err(Failure::Other {
             code: Code::NotMigrated,
@@ -29,9 +31,15 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let overview = survey::overview(&mut conn, &drawn).await?;
     let _ = conn.close().await;
     if context.json() {
-        output::json(&json!({ "status": overview }));
+        let mut object = json!({ "status": overview });
+        object["status"]["version"] = versions::to_json(&schedule, &versions);
+        output::json(&object);
     } else {
         print(&overview, schedule.time_zone());
+        let remarks = versions::remarks(&schedule, &versions);
+        if !remarks.is_empty() {
+            output::text(&remarks.join("\n"));
+        }
     }
     Ok(0)
 }

@@ -81,6 +81,7 @@ fn ended(report: &ClassReport) {
                 files = report.files,
                 held = report.skipped.held,
                 changed = report.skipped.changed,
+                limit = report.skipped.limit,
                 waiting = report.waiting,
                 conflict = report.conflict,
                 failed = report.failed,

@@ -7,6 +7,7 @@ use super::tick::{TickError, limits};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
 use crate::store;
+use crate::survey::{self, Versions};
 
 /// How things stand when the service starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +30,30 @@ struct Last {
     ours: bool,
 }
 
-/// Asks the database. Whoever drops this future loses nothing.
+/// Asks the database, also what is in force beside the file. Whoever drops this future loses
+/// nothing.
 pub(super) async fn ask(
     url: &str,
     schedule: &Schedule,
     settings: &Settings,
     actor: &str,
     now: DateTime<Utc>,
-) -> Result<Past, TickError> {
+) -> Result<(Past, Versions), TickError> {
     let mut conn = store::connect(url, "retentiond", limits(settings)).await?;
-    let last = last(&mut conn, actor).await;
+    let found = both(&mut conn, schedule, actor).await;
     let _ = conn.close().await;
-    Ok(judge(last?, schedule, now))
+    let (last, versions) = found?;
+    let past = judge(last, versions.acting(schedule).unwrap_or(schedule), now);
+    Ok((past, versions))
+}
+
+async fn both(
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    actor: &str,
+) -> Result<(Option<Last>, Versions), TickError> {
+    let last = last(conn, actor).await?;
+    Ok((last, survey::versions(conn, schedule).await?))
 }
 
 async fn last(conn: &mut PgConnection, actor: &str) -> Result<Option<Last>, TickError> {

@@ -16,8 +16,10 @@ use super::notify::{Heartbeat, Notifier};
 use super::observe::Teller;
 use super::past::{self, Past};
 use super::trouble::{self, Trouble};
-use super::work::{Orders, Work};
+use super::work::{Orders, Passed, Work};
 use super::{DaemonError, Ended, Options, Signal, Timekeeper, observe};
+use crate::schedule::Schedule;
+use crate::survey::Versions;
 
 /// How long a pass waits for a lease that another process holds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,6 +54,8 @@ pub async fn serve(options: Options, world: World) -> Result<Ended, DaemonError>
         agenda: Agenda::new(&force.schedule, now),
         force: Arc::new(force),
         refused: None,
+        waiting: None,
+        in_force: None,
         task: Some(Task {
             at: now,
             errand: Errand::AskPast,
@@ -77,6 +81,10 @@ struct Service {
     force: Arc<Force>,
     /// Why the files that are there now are not in force.
     refused: Option<String>,
+    /// That the schedule's file waits for a person.
+    waiting: Option<String>,
+    /// The version in force, while the file waits: its timetable is followed.
+    in_force: Option<Arc<Schedule>>,
     agenda: Agenda,
     /// What is to be done besides waiting for the timetable.
     task: Option<Task>,
@@ -113,6 +121,8 @@ struct Task {
 enum Errand {
     /// Ask the database whether a pass was missed.
     AskPast,
+    /// Ask the database what is in force beside the file.
+    AskForce,
     /// Make a pass.
     Pass(Occasion),
 }
@@ -180,7 +190,7 @@ impl Service {
 
     /// Follows the clock. A time that comes replaces what was still being tried.
     fn look(&mut self, now: DateTime<Utc>) {
-        match self.agenda.look(&self.force.schedule, now) {
+        match self.look_at_agenda(now) {
             Look::Early => {}
             Look::Due(due) => {
                 if now - due > LATE {
@@ -200,13 +210,18 @@ impl Service {
                 // for an hour that was never.
                 self.task = self.task.take().filter(|task| match task.errand {
                     Errand::Pass(Occasion::Timetable(due)) => due <= now,
-                    Errand::Pass(Occasion::Missed) | Errand::AskPast => true,
+                    Errand::Pass(Occasion::Missed) | Errand::AskPast | Errand::AskForce => true,
                 });
                 if let Some(task) = &mut self.task {
                     task.at = task.at.min(now);
                 }
             }
         }
+    }
+
+    fn look_at_agenda(&mut self, now: DateTime<Utc>) -> Look {
+        let schedule = self.in_force.as_deref().unwrap_or(&self.force.schedule);
+        self.agenda.look(schedule, now)
     }
 
     /// Tells of the next pass, once.
@@ -239,10 +254,12 @@ impl Service {
                 format!("{task} failed ({words}); trying again at {again}")
             }
         };
-        match &self.refused {
-            Some(refused) => format!("{doing}; {refused}"),
-            None => doing,
-        }
+        [Some(&doing), self.refused.as_ref(), self.waiting.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     /// Goes over to something else, and says so.
@@ -254,7 +271,7 @@ impl Service {
     /// An instant in the schedule's zone.
     fn local(&self, instant: DateTime<Utc>) -> String {
         instant
-            .with_timezone(&self.force.schedule.time_zone())
+            .with_timezone(&self.timetable().time_zone())
             .format("%Y-%m-%d %H:%M:%S %Z")
             .to_string()
     }
@@ -264,6 +281,10 @@ impl Service {
         let mut task = self.task.take()?;
         let (name, outcome) = match task.errand {
             Errand::AskPast => ("looking for a missed pass", self.ask_past(now).await),
+            Errand::AskForce => (
+                "looking for the schedule in force",
+                self.ask_versions(now).await,
+            ),
             Errand::Pass(occasion) => ("a pass", self.pass(occasion, now, &task.teller).await),
         };
         match outcome {
@@ -289,7 +310,9 @@ impl Service {
         None
     }
 
-    async fn ask_past(&mut self, now: DateTime<Utc>) -> Outcome {
+    /// Asks the database about the last pass and about what is in force, and takes the
+    /// latter over.
+    async fn ask(&mut self, now: DateTime<Utc>) -> Result<Past, Outcome> {
         let force = Arc::clone(&self.force);
         let url = self.options.url.clone();
         let actor = self.options.actor.clone();
@@ -306,13 +329,33 @@ impl Service {
                 Heard::Done(past) => break past,
                 Heard::Signal(signal) => {
                     if let Some(ended) = self.obey(signal).await {
-                        return Outcome::Ended(ended);
+                        return Err(Outcome::Ended(ended));
                     }
                 }
             }
         };
-        let missed = match past {
-            Err(error) => return Outcome::Failed(trouble::words(&error)),
+        match past {
+            Ok((past, versions)) => {
+                // Of another file, if it was read again meanwhile.
+                if Arc::ptr_eq(&force, &self.force) {
+                    self.stand(&versions);
+                }
+                Ok(past)
+            }
+            Err(error) => Err(Outcome::Failed(trouble::words(&error))),
+        }
+    }
+
+    async fn ask_versions(&mut self, now: DateTime<Utc>) -> Outcome {
+        match self.ask(now).await {
+            Ok(_) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn ask_past(&mut self, now: DateTime<Utc>) -> Outcome {
+        let missed = match self.ask(now).await {
+            Err(outcome) => return outcome,
             Ok(Past::None) => {
                 tracing::info!("there never was a pass; the first is made when its time comes");
                 return Outcome::Done;
@@ -389,8 +432,25 @@ impl Service {
             }
         };
         match ended {
-            Ok(Some(report)) => observe::tell_whole(&report),
-            Ok(None) => tracing::info!("the pass was stopped before it had begun"),
+            Ok(Passed::Made(report)) => {
+                observe::tell_whole(&report);
+                let waits = report.waiting_schedule.as_deref();
+                self.waits(waits, &report.schedule);
+                match (waits, &self.in_force) {
+                    // It was accepted.
+                    (None, Some(_)) => {
+                        self.in_force = None;
+                        self.follow();
+                    }
+                    (Some(_), None) => self.ask_force(),
+                    _ => {}
+                }
+            }
+            Ok(Passed::NeverAccepted(digest)) => {
+                let schedule = format!("sha256:{}", hex::encode(digest));
+                self.never_accepted(&schedule);
+            }
+            Ok(Passed::Stopped) => tracing::info!("the pass was stopped before it had begun"),
             Err(words) if stopping => {
                 tracing::error!(error = words, "the pass failed while stopping");
             }
@@ -400,6 +460,77 @@ impl Service {
             Outcome::Ended(Ended::Stopped)
         } else {
             Outcome::Done
+        }
+    }
+
+    /// Says loudly, each time that it is found so, that the file is not in force.
+    fn waits(&mut self, waiting: Option<&str>, in_force: &str) {
+        let short = |digest: &str| digest.get(..19).unwrap_or(digest).to_owned();
+        self.waiting = waiting.map(|waiting| {
+            tracing::warn!(
+                waiting,
+                in_force,
+                "THE SCHEDULE WAITS: the file on disk is not in force until a person accepts it; \
+                 only what both versions would let go goes"
+            );
+            format!(
+                "THE SCHEDULE WAITS: {} is not in force until a person accepts it; {} stays in force",
+                short(waiting),
+                short(in_force)
+            )
+        });
+    }
+
+    fn never_accepted(&mut self, schedule: &str) {
+        tracing::warn!(
+            schedule,
+            "THE SCHEDULE WAITS: no version of it was ever accepted, and nothing is done until a person accepts one"
+        );
+        self.waiting = Some(
+            "THE SCHEDULE WAITS: no version of it was ever accepted, and nothing is done"
+                .to_owned(),
+        );
+    }
+
+    /// Takes over what is in force: its timetable, and whether the file waits beside it.
+    fn stand(&mut self, versions: &Versions) {
+        let file = Arc::clone(&self.force);
+        let file = &file.schedule;
+        let digest = |schedule: &Schedule| format!("sha256:{}", hex::encode(schedule.digest()));
+        match versions.acting(file) {
+            None => self.never_accepted(&digest(file)),
+            Some(acting) => {
+                let waiting = versions.waiting(file).map(digest);
+                self.waits(waiting.as_deref(), &digest(acting));
+            }
+        }
+        self.in_force = versions
+            .waiting(file)
+            .and_then(|_| versions.acting(file))
+            .cloned()
+            .map(Arc::new);
+        self.follow();
+    }
+
+    /// The schedule whose timetable is followed.
+    fn timetable(&self) -> &Schedule {
+        self.in_force.as_deref().unwrap_or(&self.force.schedule)
+    }
+
+    fn follow(&mut self) {
+        let schedule = self.in_force.as_deref().unwrap_or(&self.force.schedule);
+        self.agenda.follow(schedule);
+    }
+
+    /// Has the database asked what is in force, unless something is to be done that asks it.
+    fn ask_force(&mut self) {
+        if self.task.is_none() {
+            self.task = Some(Task {
+                at: self.timekeeper.now(),
+                errand: Errand::AskForce,
+                trouble: Trouble::default(),
+                teller: Arc::default(),
+            });
         }
     }
 
@@ -430,13 +561,16 @@ impl Service {
                     old,
                     new,
                     changed,
-                    "schedule and settings reloaded; in force from the next pass on"
+                    "schedule and settings reloaded; in force from the next pass on, unless the schedule waits for acceptance"
                 );
                 force.tell_unheeded(&self.force);
                 force.tell_warnings();
-                self.agenda.follow(&force.schedule);
                 self.force = Arc::new(force);
                 self.refused = None;
+                // Until the database has said what is in force; a pass asks it anew.
+                (self.waiting, self.in_force) = (None, None);
+                self.follow();
+                self.ask_force();
             }
             Err(refusal) => {
                 let faults = refusal.tell();

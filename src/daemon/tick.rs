@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 use crate::enforce::{self, EnforceError, Event, Pass, RunReport, Throttle};
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
+use crate::plan::Plan;
+use crate::review::{self, How, NewVersion, ReviewError};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
 use crate::store::{self, ConnectError, Limits};
-use crate::survey::{self, SurveyError};
+use crate::survey::{self, Coming, SurveyError};
 
 /// How far host and database may differ in time before nothing is acted on.
 pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
@@ -22,7 +24,7 @@ pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 pub struct Order<'a> {
     /// The database.
     pub url: &'a str,
-    /// The schedule in force.
+    /// The schedule's file. What is in force beside it stands in the database.
     pub schedule: &'a Schedule,
     /// How the service runs.
     pub settings: &'a Settings,
@@ -38,8 +40,9 @@ pub struct Order<'a> {
     pub full_speed: bool,
     /// Only these classes; empty for all.
     pub only: &'a [ClassId],
-    /// The plan that was looked at; another one is not executed.
-    pub on_plan: Option<[u8; 32]>,
+    /// The plan that was looked at, by the first digits of its digest; another one is not
+    /// executed.
+    pub on_plan: Option<&'a str>,
     /// Asked between batches.
     pub stop: &'a CancellationToken,
     /// Told what happens.
@@ -66,6 +69,12 @@ pub enum TickError {
         "the last pass began at {0}, which is still to come: a clock has gone back; nothing was acted on"
     )]
     Backwards(DateTime<Utc>),
+    /// No version of the schedule was ever accepted. The digest is the file's.
+    #[error("no version of this schedule was ever accepted; nothing was done")]
+    NeverAccepted([u8; 32]),
+    /// A version could not be brought into force.
+    #[error("the new version of the schedule could not be brought into force")]
+    Review(#[from] ReviewError),
     /// The plan is not the one that was looked at.
     #[error(
         "today's plan is not the one that was asked for: the schedule, the day or the database changed"
@@ -166,16 +175,23 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
             return Err(TickError::Backwards(last));
         }
     }
-    let drawn = survey::draw(conn, order.schedule, order.now).await?;
-    if order
-        .on_plan
-        .is_some_and(|digest| &digest != drawn.plan.digest())
-    {
-        return Err(TickError::PlanChanged);
+    let looked_at = |plan: &Plan| match order.on_plan {
+        Some(digits) if !hex::encode(plan.digest()).starts_with(digits) => {
+            Err(TickError::PlanChanged)
+        }
+        _ => Ok(()),
+    };
+    if order.on_plan.is_some() {
+        // Before anything is written.
+        let (drawn, _) = survey::draw_in_force(conn, order.schedule, order.now).await?;
+        looked_at(&drawn.plan)?;
     }
-    remember(conn, order)
-        .await
-        .map_err(TickError::Bookkeeping)?;
+    come_into_force(conn, order).await?;
+    let (drawn, versions) = survey::draw_in_force(conn, order.schedule, order.now).await?;
+    let acting = versions
+        .acting(order.schedule)
+        .ok_or(TickError::NeverAccepted(*order.schedule.digest()))?;
+    looked_at(&drawn.plan)?;
     let stores = stores(order.settings)?;
     let holder = holder();
     let pass = Pass {
@@ -185,34 +201,38 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         throttle: throttle(order.settings, order.full_speed),
         stores: &stores,
         only: order.only,
-        next: order
-            .schedule
-            .every()
-            .next_after(order.now, order.schedule.time_zone()),
+        next: acting.every().next_after(order.now, acting.time_zone()),
         stop: order.stop,
         observe: order.observe,
     };
     let report = enforce::pass(conn, drawn.plan, &pass, async |conn: &mut PgConnection| {
-        survey::draw(conn, order.schedule, order.now)
+        // A version may have been accepted meanwhile.
+        survey::draw_in_force(conn, order.schedule, order.now)
             .await
-            .map(|drawn| drawn.plan)
+            .map(|(drawn, _)| drawn.plan)
             .map_err(|error| EnforceError::Redraw(Box::new(error)))
     })
     .await?;
     Ok(report)
 }
 
-/// Keeps the text of each version of the schedule that was ever enforced.
-async fn remember(conn: &mut PgConnection, order: &Order<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO retentiond.schedule_version (digest, file_digest, text, in_force_from)
-         VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING",
-    )
-    .bind(&order.schedule.digest()[..])
-    .bind(&order.schedule.file_digest()[..])
-    .bind(order.schedule.text())
-    .bind(order.now)
-    .execute(conn)
-    .await
-    .map(drop)
+/// Brings the file's version into force where nobody has to be asked.
+async fn come_into_force(conn: &mut PgConnection, order: &Order<'_>) -> Result<(), TickError> {
+    let versions = survey::versions(conn, order.schedule).await?;
+    let how = match versions.coming {
+        Coming::AtOnce => How::AtOnce,
+        Coming::Automatic => How::Automatic,
+        Coming::InForce | Coming::Waits => return Ok(()),
+    };
+    let version = NewVersion {
+        digest: order.schedule.digest(),
+        file_digest: order.schedule.file_digest(),
+        text: order.schedule.text(),
+        previous: versions.accepted.as_ref().map(|accepted| &accepted.stored),
+    };
+    match review::bring_into_force(conn, &version, how, order.actor, order.now).await {
+        // Somebody else did, perhaps the same: what is in force is read again below.
+        Ok(()) | Err(ReviewError::Overtaken) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

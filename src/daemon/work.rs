@@ -27,6 +27,16 @@ pub(super) struct Work {
     _abandon: DropGuard,
 }
 
+/// How a pass ended that did not fail.
+pub(super) enum Passed {
+    /// It was made.
+    Made(Box<RunReport>),
+    /// It was stopped before it had begun.
+    Stopped,
+    /// No version of the schedule was ever accepted.
+    NeverAccepted([u8; 32]),
+}
+
 /// What a pass is made with.
 pub(super) struct Orders {
     pub(super) force: Arc<Force>,
@@ -74,12 +84,12 @@ impl Work {
         self.stop.cancel();
     }
 
-    /// Waits for its end: what it did, nothing where it was stopped before it had begun,
-    /// or in words why it could not. May be dropped and called again until it has answered.
-    pub(super) async fn end(&mut self) -> Result<Option<RunReport>, String> {
+    /// Waits for its end; answers in words why it failed. May be dropped and called again until it has answered.
+    pub(super) async fn end(&mut self) -> Result<Passed, String> {
         match (&mut self.ended).await {
-            Ok(Ok(report)) => Ok(Some(report)),
-            Ok(Err(TickError::Stopped)) => Ok(None),
+            Ok(Ok(report)) => Ok(Passed::Made(Box::new(report))),
+            Ok(Err(TickError::Stopped)) => Ok(Passed::Stopped),
+            Ok(Err(TickError::NeverAccepted(digest))) => Ok(Passed::NeverAccepted(digest)),
             Ok(Err(error)) => Err(trouble::words(&error)),
             Err(_) => Err("the pass panicked, which is a fault of this program".to_owned()),
         }

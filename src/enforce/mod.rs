@@ -14,6 +14,7 @@ mod error;
 mod files;
 mod follow;
 mod keys;
+mod limit;
 mod locked;
 mod pass;
 mod position;

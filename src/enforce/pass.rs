@@ -8,6 +8,7 @@ use super::batch::Context;
 use super::class::{self, Ended};
 use super::error::EnforceError;
 use super::files;
+use super::limit;
 use super::report::{ClassReport, Outcome, RunReport, Status};
 use super::{Event, Pass, PassClock};
 use crate::ident::ClassId;
@@ -212,6 +213,24 @@ async fn act(
         }
     }
     let lease = lease_on(conn, class, pass).await?;
+    let over = match limit::reached(conn, plan, class, report.acted()).await {
+        Ok(over) => over,
+        Err(error) => {
+            lease.release(conn).await?;
+            return Err(error);
+        }
+    };
+    if let Some(over) = over {
+        *entries += limit::stopped(conn, plan, class, pass, clock, run, &over).await?;
+        lease.release(conn).await?;
+        waits(conn, class, report).await?;
+        report.status = Status::Waiting;
+        report.waiting += over.due;
+        report.skipped.limit = over.due;
+        report.reason = Some(over.to_string());
+        return Ok(());
+    }
+    limit::begin(conn, class, run).await?;
     let pads = pads()?;
     let mut ended = Ok(Ended::Whole);
     for work in class.earlier.iter().chain([work]) {
@@ -244,15 +263,20 @@ async fn act(
         } else {
             report.status
         };
+        limit::end(conn, class, clock).await?;
+        // What a person accepted beyond the limits is no measure for the next pass.
+        let rows = class.lift.is_none().then(|| report.acted());
         sqlx::query(
-            "INSERT INTO retentiond.class_state (class_id, last_success, last_run_id, last_status)
-             VALUES ($1, $2, $3, 'done')
+            "INSERT INTO retentiond.class_state AS s (class_id, last_success, last_run_id, last_status, last_rows)
+             VALUES ($1, $2, $3, 'done', $4)
              ON CONFLICT (class_id) DO UPDATE SET last_success = excluded.last_success,
-                 last_run_id = excluded.last_run_id, last_status = excluded.last_status",
+                 last_run_id = excluded.last_run_id, last_status = excluded.last_status,
+                 last_rows = coalesce(excluded.last_rows, s.last_rows)",
         )
         .bind(class.id.as_str())
         .bind(plan.now())
         .bind(run)
+        .bind(rows.map(|rows| i64::try_from(rows).unwrap_or(i64::MAX)))
         .execute(conn)
         .await
         .map_err(|e| EnforceError::from_sql("noting the class's success", &e))?;
@@ -425,6 +449,10 @@ async fn finish(
     let mut report = RunReport {
         id: run,
         plan: format!("sha256:{}", hex::encode(plan.digest())),
+        schedule: format!("sha256:{}", hex::encode(plan.schedule_digest())),
+        waiting_schedule: plan
+            .waiting()
+            .map(|digest| format!("sha256:{}", hex::encode(digest))),
         started: plan.now(),
         finished: clock.now(),
         outcome,

@@ -12,6 +12,10 @@ pub struct RunReport {
     pub id: i64,
     /// The digest of the plan that it began with, `sha256:…`.
     pub plan: String,
+    /// The version of the schedule that it went by, `sha256:…`.
+    pub schedule: String,
+    /// A version that waited for acceptance meanwhile.
+    pub waiting_schedule: Option<String>,
     /// When it began.
     pub started: DateTime<Utc>,
     /// When it ended.
@@ -73,7 +77,7 @@ pub struct ClassReport {
     pub waiting: u64,
     /// Past records that one class orders to go and another to keep.
     pub conflict: u64,
-    /// Why it was refused or failed.
+    /// Why it was refused or failed, or which limit it waits at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -145,10 +149,11 @@ impl RunReport {
             |c: &ClassReport| matches!(c.status, Status::Failed | Status::Refused) || c.failed > 0;
         if self.classes.iter().any(failed) {
             1
-        } else if self
-            .classes
-            .iter()
-            .any(|c| c.waiting > 0 || c.conflict > 0 || c.status == Status::Waiting)
+        } else if self.waiting_schedule.is_some()
+            || self
+                .classes
+                .iter()
+                .any(|c| c.waiting > 0 || c.conflict > 0 || c.status == Status::Waiting)
         {
             3
         } else {

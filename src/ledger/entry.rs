@@ -136,6 +136,10 @@ actions! {
     RunFinished = "run-finished",
     /// A version of the schedule came into force.
     ScheduleInForce = "schedule-in-force",
+    /// A class was stopped by a limit, and did nothing.
+    LimitReached = "limit-reached",
+    /// A person accepted a plan over the limits of a class, once.
+    LimitsLifted = "limits-lifted",
     /// The ledger was verified.
     Verified = "verified",
 }

@@ -260,6 +260,7 @@ impl<'a> Bench<'a> {
             decisions: self.decisions,
             today: self.version.on,
             mute,
+            waiting: None,
         }
     }
 

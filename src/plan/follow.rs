@@ -263,11 +263,10 @@ impl Planner<'_> {
     /// Every column of the schedule that names files of a store: a file stays while any row
     /// of any of them names it.
     fn still_named(&self, store: &str) -> String {
-        let mut columns: Vec<(&TableName, &Ident)> = self
-            .judge
-            .schedule
-            .classes()
-            .iter()
+        let here = self.judge.schedule.classes().iter();
+        let there = self.judge.waiting.iter();
+        let mut columns: Vec<(&TableName, &Ident)> = here
+            .chain(there.flat_map(|judge| judge.schedule.classes()))
             .filter_map(Class::dispose)
             .flat_map(|dispose| &dispose.files)
             .filter(|file| file.store == store)

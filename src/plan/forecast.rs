@@ -111,6 +111,7 @@ pub fn forecast(
             decisions,
             today,
             mute: &mute,
+            waiting: None,
         };
         let stretches = match (class.dispose(), catalog.table(class.table())) {
             _ if !fit.refusals.is_empty() => None,

@@ -37,6 +37,8 @@ pub(super) struct Judge<'a> {
     pub today: NaiveDate,
     /// Classes that are refused or paused.
     pub mute: &'a BTreeMap<ClassId, Mute>,
+    /// The version of the schedule that waits for acceptance, as it would judge.
+    pub waiting: Option<&'a Judge<'a>>,
 }
 
 /// How a class takes part in judging the rows of its table.
@@ -227,8 +229,20 @@ impl<'a> Judge<'a> {
         )
     }
 
-    /// Its own classes do not let a dependant's row go; `None` where no class is on the table.
+    /// Its own classes do not let a dependant's row go, in this version of the schedule or in
+    /// the one that waits; `None` where no class is on the table.
     pub fn protected(&self, table: &TableName, a: &str) -> Option<String> {
+        let here = self.protected_here(table, a);
+        let there = self
+            .waiting
+            .and_then(|judge| judge.protected_here(table, a));
+        match (here, there) {
+            (Some(here), Some(there)) => Some(any(vec![here, there])),
+            (here, there) => here.or(there),
+        }
+    }
+
+    fn protected_here(&self, table: &TableName, a: &str) -> Option<String> {
         let classes: Vec<&Class> = self.on(table).collect();
         if classes.is_empty() {
             return None;
@@ -481,11 +495,12 @@ impl<'a> Judge<'a> {
 
     /// A closed gate of any class that may claim the row.
     pub fn gated(&self, table: &TableName, a: &str) -> String {
-        any(self
+        let here = self
             .on(table)
             .filter(|class| self.gate_closed(class))
-            .map(|class| self.may_claim(class, a))
-            .collect())
+            .map(|class| self.may_claim(class, a));
+        let there = self.waiting.map(|judge| judge.gated(table, a));
+        any(here.chain(there).collect())
     }
 
     /// Whether everything of the class waits for a person. (Approvals of single records

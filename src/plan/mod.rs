@@ -17,10 +17,12 @@ mod forecast;
 mod hanging;
 mod judge;
 mod key;
+mod limit;
 mod parents;
 mod question;
 mod relations;
 mod scan;
+mod waiting;
 mod work;
 
 use std::collections::BTreeMap;
@@ -30,7 +32,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::Catalog;
-use crate::decisions::{Decisions, Epoch};
+use crate::decisions::{Decisions, Epoch, Lift};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
@@ -38,6 +40,7 @@ pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compar
 pub use follow::{Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
+pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
 pub use scan::{Bounded, DayAs, Direct, Scan};
 pub use work::{Route, Work};
@@ -50,6 +53,7 @@ pub struct Plan {
     time_zone: chrono_tz::Tz,
     epoch: Epoch,
     schedule_digest: [u8; 32],
+    waiting: Option<[u8; 32]>,
     file_digest: [u8; 32],
     digest: [u8; 32],
     classes: Vec<ClassPlan>,
@@ -85,6 +89,12 @@ impl Plan {
     #[must_use]
     pub fn schedule_digest(&self) -> &[u8; 32] {
         &self.schedule_digest
+    }
+
+    /// The semantic digest of the version that waits for acceptance, and protects meanwhile.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&[u8; 32]> {
+        self.waiting.as_ref()
     }
 
     /// The SHA-256 of the schedule's file.
@@ -147,6 +157,10 @@ pub struct ClassPlan {
     pub earlier: Vec<Work>,
     /// The statements that act; only where it is ready.
     pub work: Option<Work>,
+    /// What bounds how much may go; only where it is ready, and something does.
+    pub limits: Option<Limits>,
+    /// The acceptance by which its limits are lifted once. Not in the plan's digest.
+    pub lift: Option<Lift>,
     /// The class itself, for periods and last days.
     pub rule: Rule,
     /// Everything that bears on whether a remembered position still holds.
@@ -197,24 +211,50 @@ pub fn draft(
     decisions: &Decisions,
     now: DateTime<Utc>,
 ) -> Plan {
+    draft_beside(schedule, None, catalog, decisions, now)
+}
+
+/// Draws the plan of one day while another version of the schedule waits for acceptance:
+/// only what both would let go goes.
+#[must_use]
+pub fn draft_beside(
+    schedule: &Schedule,
+    waiting: Option<&Schedule>,
+    catalog: &Catalog,
+    decisions: &Decisions,
+    now: DateTime<Utc>,
+) -> Plan {
     let on = now.with_timezone(&schedule.time_zone()).date_naive();
+    let other = waiting.map(|waiting| waiting::Other::of(waiting, catalog, decisions, now));
+    let other_judge = other.as_ref().map(|other| other.judge(catalog, decisions));
     let fits = fits(schedule, catalog);
     let mute = mutes(schedule, decisions, &fits);
-    let basis = basis(schedule, catalog, &mute);
+    let mut basis = basis(schedule, catalog, &mute);
+    if let Some(other) = &other {
+        basis = other.basis(basis, catalog);
+    }
     let classes: Vec<ClassPlan> = schedule
         .classes()
         .iter()
         .zip(fits)
         .map(|(class, fit)| {
             let mute = mutes_before(&mute, class, &fit);
+            let lift = decisions
+                .lift(class.id())
+                .filter(|lift| lift.schedule == *schedule.digest() && lift.on <= on);
             let judge = judge::Judge {
                 schedule,
                 catalog,
                 decisions,
-                today: on,
+                // The cutoffs of a plan that was accepted are those of its day.
+                today: lift.map_or(on, |lift| lift.on),
                 mute: &mute,
+                waiting: other_judge.as_ref(),
             };
-            class_plan(&judge, class, fit, basis)
+            ClassPlan {
+                lift,
+                ..class_plan(&judge, class, fit, basis)
+            }
         })
         .collect();
     let order = order(&classes, catalog);
@@ -224,6 +264,7 @@ pub fn draft(
         time_zone: schedule.time_zone(),
         epoch: decisions.epoch(),
         schedule_digest: *schedule.digest(),
+        waiting: waiting.map(|waiting| *waiting.digest()),
         file_digest: *schedule.file_digest(),
         digest: [0; 32],
         classes,
@@ -296,7 +337,7 @@ fn class_plan(
     } else {
         Standing::Ready
     };
-    let (mut questions, mut earlier, mut work) = (None, Vec::new(), None);
+    let (mut questions, mut earlier, mut work, mut limits) = (None, Vec::new(), None, None);
     if let (Some(table), false) = (table, refused) {
         let key = Key::of(table);
         let explain = question::explain(judge, class, &fit.relations, table, &key);
@@ -341,6 +382,7 @@ fn class_plan(
         if let (Standing::Ready, Some(dispose)) = (standing, class.dispose()) {
             earlier = work::earlier(judge, class, dispose, &fit.relations, table);
             work = Some(work::write(judge, class, dispose, &fit.relations, table));
+            limits = limit::write(judge, class, dispose, &fit.relations, table);
         }
     }
     ClassPlan {
@@ -368,6 +410,8 @@ fn class_plan(
         questions,
         earlier,
         work,
+        limits,
+        lift: None,
         rule: class.rule().clone(),
         basis,
     }
@@ -419,6 +463,7 @@ fn digest(plan: &Plan) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"retentiond/plan/v1\0");
     hash.update(plan.schedule_digest);
+    hash.update(plan.waiting.unwrap_or_default());
     hash.update(plan.on.to_string());
     for class in &plan.classes {
         let sql = serde_json::to_vec(&(
@@ -428,6 +473,7 @@ fn digest(plan: &Plan) -> [u8; 32] {
             &class.earlier,
             &class.work,
             &class.questions,
+            &class.limits,
         ))
         .unwrap_or_default();
         hash.update((sql.len() as u64).to_be_bytes());

@@ -1,7 +1,7 @@
 //! The statements that only ask: how many records of a class are in which state, and what
 //! is to be said of a single one. Built from the same fragments as the statements that act.
 
-use super::judge::{Judge, all, any, columns, equal};
+use super::judge::{Judge, all, any, columns, equal, negated};
 use super::key::Key;
 use super::relations::Relations;
 use super::work::unprotected;
@@ -59,6 +59,12 @@ pub(super) fn state(
         ),
         (protected, "'retained'"),
         (judge.active(&table.name, a), "'active'"),
+        (
+            negated(&judge.by_step(class, dispose, a, |step| {
+                judge.released_there(class, step, a)
+            })),
+            "'waiting'",
+        ),
         (judge.quarantined(class, table, a), "'quarantined'"),
     ];
     if judge.decisions.paused(class.id()) {
@@ -108,7 +114,8 @@ pub(super) fn waits(
     let possible = judge.conflict(&table.name, "t") != "FALSE"
         || judge.gated(&table.name, "t") != "FALSE"
         || judge.dependant_gated(relations, "t") != "FALSE"
-        || judge.decisions.paused(class.id());
+        || judge.decisions.paused(class.id())
+        || judge.waiting.is_some();
     possible.then(|| {
         format!(
             "SELECT count(*) FILTER (WHERE s = 'conflict'), count(*) FILTER (WHERE s = 'waiting') \

@@ -352,6 +352,7 @@ pub(super) fn unprotected(
         judge.governs(class, a),
         negated(&judge.dependant_protected(relations, a)),
         negated(&judge.active(&table.name, a)),
+        judge.released_there(class, dispose, a),
         negated(&done),
     ];
     format!("({})", all(conditions))

@@ -2,10 +2,16 @@
 //!
 //! Every decision takes the exclusive lock, and so waits for the batches in hand, and
 //! increments the epoch, so that every later batch of an older plan stops. Nothing here
-//! touches an organisation's tables. So far: holds on single records.
+//! touches an organisation's tables. So far: holds on single records, and acceptance.
+
+mod acceptance;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection};
+
+pub use acceptance::{
+    AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion, bring_into_force, lift_limits,
+};
 
 use crate::ident::TableName;
 use crate::ledger::{self, Action, Entry, RecordKey};
@@ -42,6 +48,9 @@ pub enum ReviewError {
     /// There is no such open hold.
     #[error("there is no open hold {0}")]
     NoHold(i64),
+    /// Another version of the schedule came into force while this one was looked at.
+    #[error("another version of the schedule came into force meanwhile")]
+    Overtaken,
 }
 
 /// Places a hold on a record; answers its number. It binds from the moment it returns.

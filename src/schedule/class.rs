@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 
 use super::condition::Condition;
 use super::diagnostics::Place;
+use super::limits::Limits;
 use super::period::{Cutoff, Period};
 use super::rounding::EndOf;
 use crate::ident::{ClassId, Ident, TableName};
@@ -84,6 +85,8 @@ pub struct Dispose {
     pub dependants: Vec<Dependant>,
     /// The columns that name files which go with a record.
     pub files: Vec<FileColumn>,
+    /// How much may go before a person must look.
+    pub limits: Limits,
 }
 
 /// Something done to a record before its class's own disposal.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::PLAUSIBLE_FROM;
 use super::class::{Anonymisation, Class, Disposal, Dispose, Rule, Trigger};
 use super::condition::Condition;
+use super::limits::{Accept, Limits};
 use super::timetable::Timetable;
 use crate::ident::Ident;
 
@@ -65,12 +66,17 @@ pub(super) fn of_schedule(
     organisation: &str,
     zone: chrono_tz::Tz,
     every: &Timetable,
+    accept: Accept,
     classes: &[Class],
 ) -> [u8; 32] {
     let mut canonical = Canonical::new(SCHEDULE_FORM);
     canonical.text(organisation);
     canonical.text(zone.name());
     canonical.text(every.canonical());
+    if accept != Accept::ByHand {
+        canonical.text("accept");
+        canonical.text(accept.name());
+    }
     // Their order in the file is layout: which class decides never depends on it.
     let mut classes: Vec<&Class> = classes.iter().collect();
     classes.sort_by_key(|class| class.id().as_str());
@@ -175,6 +181,24 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.text(file.table.name().as_str());
         canonical.text(file.column.as_str());
         canonical.text(&file.store);
+    }
+    limits(canonical, &dispose.limits);
+}
+
+fn limits(canonical: &mut Canonical, limits: &Limits) {
+    let written = [
+        ("max_rows", limits.max_rows.map(|rows| rows.to_string())),
+        ("max_share", limits.max_share.map(|share| share.to_string())),
+        (
+            "max_growth",
+            limits.max_growth.map(|growth| growth.to_string()),
+        ),
+    ];
+    for (key, limit) in written {
+        if let Some(limit) = limit {
+            canonical.text(key);
+            canonical.text(&limit);
+        }
     }
 }
 

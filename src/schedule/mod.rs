@@ -6,10 +6,12 @@
 //! not ignored: what the file says is done, or it is not run. Nothing here asks a
 //! database, reads a clock or waits for anything.
 
+pub mod change;
 mod class;
 pub mod condition;
 pub mod diagnostics;
 mod digest;
+pub mod limits;
 pub mod period;
 pub mod publish;
 mod read;
@@ -20,13 +22,16 @@ pub mod zone;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+pub use change::{Change, changes};
 pub use class::{
     Anonymisation, Class, Dependant, Disposal, Dispose, Fate, FileColumn, Gate, Limit, Places,
     Rule, Stage, Strategy, Trigger, TriggerColumn,
 };
 pub use condition::Condition;
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};
+pub use limits::{Accept, Limits};
 pub use period::{Cutoff, Period};
+pub use read::known_keys;
 pub use rounding::EndOf;
 pub use timetable::Timetable;
 
@@ -45,12 +50,15 @@ pub struct Schedule {
     organisation: String,
     time_zone: Tz,
     every: Timetable,
+    accept: Accept,
     classes: Vec<Class>,
     digest: [u8; 32],
     file_digest: [u8; 32],
     file: String,
     text: String,
     warnings: Vec<Diagnostic>,
+    /// Where the keys of `[schedule]` stand.
+    places: std::collections::BTreeMap<String, Place>,
 }
 
 /// Reads a schedule. `file` is its name for messages; nothing is opened.
@@ -79,6 +87,12 @@ impl Schedule {
     #[must_use]
     pub fn every(&self) -> &Timetable {
         &self.every
+    }
+
+    /// What happens with a version that changes more than words.
+    #[must_use]
+    pub fn accept(&self) -> Accept {
+        self.accept
     }
 
     /// The classes, in the order of the file; at least one, each id once.

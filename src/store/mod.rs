@@ -9,8 +9,9 @@ mod lease;
 mod lock;
 mod migrate;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::PgArguments;
-use sqlx::{AssertSqlSafe, Postgres};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 pub use connect::{ConnectError, Limits, clock_difference, connect};
 pub use lease::{Lease, LeaseError};
@@ -25,6 +26,28 @@ pub use migrate::{MigrateError, is_migrated, migrate};
 /// alters a table, a kept statement fails with `0A000` for as long as the connection lives.
 pub fn planned<'q>(sql: &str) -> sqlx::query::Query<'q, Postgres, PgArguments> {
     sqlx::query(AssertSqlSafe(sql)).persistent(false)
+}
+
+/// The four numbers of a planned statement that measures a class against its limits. They
+/// bind what went within seven days before `now`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn measure(
+    conn: &mut PgConnection,
+    sql: &str,
+    now: DateTime<Utc>,
+) -> Result<[Option<i64>; 4], sqlx::Error> {
+    let row = planned(sql)
+        .bind(now - TimeDelta::days(7))
+        .fetch_one(conn)
+        .await?;
+    Ok([
+        row.try_get(0)?,
+        row.try_get(1)?,
+        row.try_get(2)?,
+        row.try_get(3)?,
+    ])
 }
 
 /// The five-character SQLSTATE and the constraint of a database's error: all of it that

@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection, Row};
 
 use crate::catalog::CatalogError;
 use crate::ident::{ClassId, TableName};
-use crate::plan::{Plan, Standing};
+use crate::plan::{ClassPlan, Measured, Over, Plan, Standing};
 use crate::store;
 
 /// Why a question has no answer.
@@ -48,6 +48,9 @@ pub enum SurveyError {
         /// SQLSTATE and constraint, or the sort of connection failure.
         reason: String,
     },
+    /// The accepted version of the schedule cannot be read by this program.
+    #[error("the version of the schedule that is in force cannot be read by this program: {0}")]
+    Version(String),
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] crate::ledger::store::LedgerError),
@@ -93,6 +96,8 @@ pub struct ClassCounts {
     pub counts: Option<Counts>,
     /// By table, how many rows go with the due records.
     pub dependants: BTreeMap<String, u64>,
+    /// Set where the class is over a limit: what is due waits.
+    pub over: Option<Over>,
 }
 
 impl ClassCounts {
@@ -134,6 +139,7 @@ pub async fn count(conn: &mut PgConnection, plan: &Plan) -> Result<Vec<ClassCoun
                 id: class.id.clone(),
                 counts: None,
                 dependants: BTreeMap::new(),
+                over: None,
             });
             continue;
         };
@@ -149,7 +155,7 @@ pub async fn count(conn: &mut PgConnection, plan: &Plan) -> Result<Vec<ClassCoun
                 .map(|n| u64::try_from(n).unwrap_or(0))
                 .map_err(broken)
         };
-        let counts = Counts {
+        let mut counts = Counts {
             claimed: number(0)?,
             due: number(1)?,
             held: number(2)?,
@@ -164,6 +170,14 @@ pub async fn count(conn: &mut PgConnection, plan: &Plan) -> Result<Vec<ClassCoun
             implausible_trigger: number(10)?,
             future_trigger: number(11)?,
         };
+        let over = match &class.limits {
+            Some(_) if counts.due > 0 => over(&mut tx, plan, class).await.map_err(broken)?,
+            _ => None,
+        };
+        if over.is_some() {
+            counts.waiting += counts.due;
+            counts.due = 0;
+        }
         let mut dependants = BTreeMap::new();
         for (table, sql) in &questions.dependants {
             let rows = if counts.due == 0 {
@@ -181,10 +195,26 @@ pub async fn count(conn: &mut PgConnection, plan: &Plan) -> Result<Vec<ClassCoun
             id: class.id.clone(),
             counts: Some(counts),
             dependants,
+            over,
         });
     }
     tx.rollback().await.map_err(failed)?;
     Ok(counted)
+}
+
+/// Whether a class is over a limit.
+async fn over(
+    conn: &mut PgConnection,
+    plan: &Plan,
+    class: &ClassPlan,
+) -> Result<Option<Over>, sqlx::Error> {
+    let Some(limits) = &class.limits else {
+        return Ok(None);
+    };
+    let answers = store::measure(conn, &limits.measure, plan.now()).await?;
+    let measured = Measured::from(answers);
+    let accepted = class.lift.map_or(0, |lift| lift.due);
+    Ok(limits.over(&measured, 0, accepted))
 }
 
 /// The last day of the oldest overdue record of a class.
@@ -193,7 +223,7 @@ pub async fn count(conn: &mut PgConnection, plan: &Plan) -> Result<Vec<ClassCoun
 /// When the query fails.
 pub async fn oldest_overdue(
     conn: &mut PgConnection,
-    class: &crate::plan::ClassPlan,
+    class: &ClassPlan,
 ) -> Result<Option<NaiveDate>, SurveyError> {
     let Some(sql) = class
         .questions

@@ -6,10 +6,14 @@ mod draw;
 mod explain;
 mod forecast;
 mod status;
+mod version;
 
 pub use against::{Against, Change, Dependants, Effect, Side, against};
 pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue};
-pub use draw::{Drawn, draw};
+pub use draw::{Drawn, draw, draw_beside};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
 pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
 pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};
+pub use version::{
+    Accepted, Coming, StoppedPlan, Versions, draw_in_force, last_accepted, stopped_plans, versions,
+};

@@ -37,7 +37,7 @@ async fn a_faulty_file_stops_every_command_and_changes_nothing() {
     );
     desk.write(
         "later.toml",
-        altered("every = ", "accept = \"by hand\"\nevery = "),
+        altered("every = ", "appeal_window = \"1 year\"\nevery = "),
     );
     desk.write("yeers.toml", altered("\"8 years\"", "\"8 yeers\""));
     desk.write("twice.toml", altered("id = \"visits\"", "id = \"study\""));
@@ -126,14 +126,14 @@ fn a_file_with_a_fault_in_it() {
 
     s.toml: 1 error; nothing was done. `retentiond check --explain CODE` says more about a code.
     "#);
-    assert_snapshot!(said(altered("every = ", "accept = \"by hand\"\nevery = ")), @r#"
+    assert_snapshot!(said(altered("every = ", "appeal_window = \"1 year\"\nevery = ")), @r#"
     exit 2
     --- err
-    error[R0115]: `accept` in [schedule] is not yet supported by this version
+    error[R0115]: `appeal_window` in [schedule] is not yet supported by this version
      --> s.toml:4:1
       |
-    4 | accept = "by hand"
-      | ^^^^^^
+    4 | appeal_window = "1 year"
+      | ^^^^^^^^^^^^^
       |
       = help: comment it out with `#`; it is refused because ignoring it would not do what the schedule says
 
@@ -380,13 +380,13 @@ async fn words_that_mean_nothing() {
     exit 2
     --- err
     error[R0405]: `1234` is not the digest of a plan
-    help: `retentiond plan --format json` shows the whole digest: sha256: and 64 hexadecimal digits
+    help: write it as `retentiond plan` shows it: hexadecimal digits, at least the first eight
     "#);
     assert_snapshot!(desk.run("ledger list --action delete"), @r#"
     exit 2
     --- err
     error[R0106]: `delete` is not an action of the ledger
-    help: actions are: flagged, anonymised, deleted, unlinked, refused, failed, quarantined, file-removed, file-kept, hold-placed, hold-released, run-started, run-finished, schedule-in-force, verified
+    help: actions are: flagged, anonymised, deleted, unlinked, refused, failed, quarantined, file-removed, file-kept, hold-placed, hold-released, run-started, run-finished, schedule-in-force, limit-reached, limits-lifted, verified
     "#);
     assert_snapshot!(desk.run("ledger list --key 7"), @r#"
     exit 2

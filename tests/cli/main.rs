@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accepting;
 mod bad_input;
 mod command;
 mod demo;

@@ -11,7 +11,7 @@ pub const SCHEDULE: &str = r#"[schedule]
 organisation = "An Office"
 time_zone = "Europe/London"
 every = "0 0 2 * * *"
-
+accept = "automatic"
 [[class]]
 id = "letters"
 title = "Letters and their pages"

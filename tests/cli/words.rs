@@ -142,19 +142,20 @@ async fn run_and_its_traces() {
     assert_snapshot!(desk.run("ledger list").redacted(), @r#"
     exit 0
     --- out
-    entry  at (UTC)             action        class        table             records  pass  by       remarks
-    *      ****-**-** **:**:**  run-finished                                       –  2     auditor  outcome: completed; program: 0.1.0
-    *      ****-**-** **:**:**  flagged       visits       public.visit            1  2     auditor
-    *      ****-**-** **:**:**  anonymised    turned-down  public.applicant        1  2     auditor
-    *      ****-**-** **:**:**  deleted       samples      public.sample           2  2     auditor
-    *      ****-**-** **:**:**  deleted       photos       public.form             1  2     auditor
-    *      ****-**-** **:**:**  deleted       photos       public.photo            2  2     auditor
-    *      ****-**-** **:**:**  anonymised    merit-list   public.applicant        1  2     auditor
-    *      ****-**-** **:**:**  run-finished                                       –  1     auditor  outcome: completed; program: 0.1.0
-    *      ****-**-** **:**:**  deleted       letters      public.page             2  1     auditor
-    *      ****-**-** **:**:**  deleted       letters      public.letter           1  1     auditor
-    *      ****-**-** **:**:**  deleted       letters      public.page             4  1     auditor
-    *      ****-**-** **:**:**  deleted       letters      public.letter           2  1     auditor
+    entry  at (UTC)             action             class        table             records  pass  by       remarks
+    *      ****-**-** **:**:**  run-finished                                            –  2     auditor  outcome: completed; program: 0.1.0
+    *      ****-**-** **:**:**  flagged            visits       public.visit            1  2     auditor
+    *      ****-**-** **:**:**  anonymised         turned-down  public.applicant        1  2     auditor
+    *      ****-**-** **:**:**  deleted            samples      public.sample           2  2     auditor
+    *      ****-**-** **:**:**  deleted            photos       public.form             1  2     auditor
+    *      ****-**-** **:**:**  deleted            photos       public.photo            2  2     auditor
+    *      ****-**-** **:**:**  anonymised         merit-list   public.applicant        1  2     auditor
+    *      ****-**-** **:**:**  run-finished                                            –  1     auditor  outcome: completed; program: 0.1.0
+    *      ****-**-** **:**:**  deleted            letters      public.page             2  1     auditor
+    *      ****-**-** **:**:**  deleted            letters      public.letter           1  1     auditor
+    *      ****-**-** **:**:**  deleted            letters      public.page             4  1     auditor
+    *      ****-**-** **:**:**  deleted            letters      public.letter           2  1     auditor
+    *      ****-**-** **:**:**  schedule-in-force                                       –        auditor  how: automatic
     "#);
     assert_snapshot!(desk.run("ledger list --class letters --limit 1").redacted(), @r#"
     exit 0
@@ -182,7 +183,7 @@ async fn run_and_its_traces() {
     exit 3
     --- out
     OK as of [day], unanchored
-    12 entries and 17 records read: every byte hashed again, every value that is derived from them compared.
+    13 entries and 17 records read: every byte hashed again, every value that is derived from them compared.
     Nothing from outside the database took part, so a lost end, or a log that was rewritten as a whole, would not show.
     "#);
 }

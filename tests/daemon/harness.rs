@@ -28,7 +28,7 @@ pub fn schedule(every: &str, period: &str) -> String {
 organisation = "Tests"
 time_zone = "Europe/London"
 every = "{every}"
-
+accept = "automatic"
 [[class]]
 id = "matters"
 title = "Matters"
@@ -36,6 +36,7 @@ table = "matter"
 trigger = "closed_on"
 period = "{period}"
 disposal = "delete"
+max_share = 1.0
 authority = "Tests"
 "#
     )

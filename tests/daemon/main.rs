@@ -11,3 +11,4 @@ mod process;
 mod reload;
 mod stop;
 mod trouble;
+mod waiting;

@@ -77,7 +77,7 @@ async fn pass(url: &str, folder: &tempfile::TempDir) -> RunReport {
     let stores = support::store("media", &folder.path().join("media"));
     support::pass_with(
         url,
-        SCHEDULE,
+        &support::unlimited(SCHEDULE),
         support::at(DAY),
         &stores,
         Throttle::FULL_SPEED,

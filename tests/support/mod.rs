@@ -102,6 +102,17 @@ pub fn schedule(text: &str) -> Schedule {
     schedule::parse(text, "retention.toml").unwrap_or_else(|e| panic!("{}", e.render(false)))
 }
 
+/// A schedule whose classes may dispose of as much of a table as a test has in it.
+pub fn unlimited(toml: &str) -> String {
+    toml.lines()
+        .map(|line| {
+            let disposes = line.starts_with("disposal = ") && !line.contains("\"retain\"");
+            let limit = if disposes { "max_share = 1.0\n" } else { "" };
+            format!("{line}\n{limit}")
+        })
+        .collect()
+}
+
 /// An instant of a day in London, at two in the morning: when the pass runs.
 pub fn at(day: &str) -> DateTime<Utc> {
     let date: NaiveDate = day.parse().expect("a date");

@@ -32,8 +32,14 @@ every = "0 0 2 * * *"
 "#;
 
 /// A class of a test's schedule; `rest` is everything after its id, title and authority.
+/// As much of a table may go as a test has in it, unless it says otherwise.
 pub fn class(id: &str, rest: &str) -> String {
-    format!("\n[[class]]\nid = \"{id}\"\ntitle = \"{id}\"\nauthority = \"a test\"\n{rest}\n")
+    let limit = if rest.contains("max_") || rest.contains("\"retain\"") {
+        ""
+    } else {
+        "max_share = 1.0\n"
+    };
+    format!("\n[[class]]\nid = \"{id}\"\ntitle = \"{id}\"\nauthority = \"a test\"\n{limit}{rest}\n")
 }
 
 static TEMPLATE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();

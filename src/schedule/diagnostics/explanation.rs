@@ -352,6 +352,37 @@ impl Code {
                  give today: the schedule was changed since, or the page by hand. People were told \
                  other periods than those that are enforced. Publish it again, and replace the page."
             }
+            Self::BadLimit => {
+                "A limit on how much may go at once has a value that means nothing: `max_rows` is a \
+                 whole number of records, `max_share` a share of the table over 0 and up to 1, and \
+                 `max_growth` how many times as many as in the last completed pass. Limits catch a \
+                 slip of the finger before it destroys half a table. Write a number in the range \
+                 that the message names."
+            }
+            Self::ChangeWaits => {
+                "The file differs from the version of the schedule that is in force in more than \
+                 words, so it waits until a person accepts it. Until then the accepted version stays \
+                 in force, and only what both would let go goes. Look at `retentiond plan`, then \
+                 `retentiond accept DIGEST --reason TEXT`, or change the file back."
+            }
+            Self::NeverAccepted => {
+                "No version of this schedule was ever accepted for this database, and until one is \
+                 nothing goes. Look at what it would do with `retentiond plan`. Then accept it with \
+                 `retentiond accept DIGEST --reason TEXT`, where DIGEST is what the plan shows as the \
+                 schedule's."
+            }
+            Self::UnknownDigest => {
+                "There is neither a version of the schedule nor a plan with this digest that could be \
+                 accepted. A schedule's digest is that of the file which is given with --schedule; a \
+                 plan's is that of today's, or of one that a pass was stopped in by a limit. The \
+                 message lists them all; eight digits of one are enough."
+            }
+            Self::ForceUnreadable => {
+                "The version of the schedule that is in force is kept in the database as a text, and \
+                 this program cannot read it: it was accepted with another version of the program. \
+                 Nothing goes while it is not known what is in force. Use the program that it was \
+                 accepted with, or accept the file anew."
+            }
             Self::Usage => {
                 "A word or an option on the command line means nothing to this command, or one that \
                  it needs is missing. Nothing was done. `retentiond --help` lists the commands, and \

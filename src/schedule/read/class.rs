@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-const NOT_WITH_RETAIN: [&str; 14] = [
+const NOT_WITH_RETAIN: [&str; 17] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -46,6 +46,9 @@ const NOT_WITH_RETAIN: [&str; 14] = [
     "files",
     "gate",
     "limit",
+    "max_rows",
+    "max_share",
+    "max_growth",
 ];
 
 impl Reader<'_> {
@@ -294,6 +297,7 @@ impl Reader<'_> {
             Some(value) => self.files(value, table, dependants.as_deref()),
             None => Some(Vec::new()),
         };
+        let limits = self.limits(fields);
         owner?;
         reason?;
         let timing = timing?;
@@ -312,6 +316,7 @@ impl Reader<'_> {
             gate: gate?,
             dependants: dependants?,
             files: files?,
+            limits: limits?,
         })))
     }
 

@@ -18,8 +18,8 @@ pub(super) const FILE: Keys = Keys {
 
 pub(super) const SCHEDULE: Keys = Keys {
     name: "[schedule]",
-    known: &["organisation", "time_zone", "every"],
-    later: &["accept", "appeal_window", "details_kept"],
+    known: &["organisation", "time_zone", "every", "accept"],
+    later: &["appeal_window", "details_kept"],
 };
 
 pub(super) const CLASS: Keys = Keys {
@@ -49,15 +49,15 @@ pub(super) const CLASS: Keys = Keys {
         "owner",
         "reason",
         "review_on",
+        "max_rows",
+        "max_share",
+        "max_growth",
     ],
     later: &[
         "processor",
         "approvals",
         "or_when",
         "unit",
-        "max_rows",
-        "max_share",
-        "max_growth",
         "resweep",
         "subject",
         "hide_keys",
@@ -91,6 +91,9 @@ pub(super) const FILE_COLUMN: Keys = Keys {
     known: &["column", "store", "table"],
     later: &[],
 };
+
+/// Every kind of table.
+pub(super) const ALL: [&Keys; 6] = [&FILE, &SCHEDULE, &CLASS, &TRIGGER, &DEPENDANT, &FILE_COLUMN];
 
 /// The known key that was probably meant, if one is near enough.
 pub(super) fn nearest<'a>(

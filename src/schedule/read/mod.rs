@@ -6,6 +6,7 @@
 
 mod class;
 mod keys;
+mod limits;
 mod parts;
 mod stages;
 mod timing;
@@ -17,6 +18,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostics::{Code, Diagnostic, Diagnostics, Place};
+use super::limits::Accept;
 use super::timetable::Timetable;
 use super::{Schedule, Severity, digest, zone};
 use keys::Keys;
@@ -40,6 +42,15 @@ pub(super) fn schedule(text: &str, file: &str) -> Result<Schedule, Diagnostics> 
         }
         _ => Err(found),
     }
+}
+
+/// Every key that is read, with the table that it belongs to, as a person would call it.
+#[must_use]
+pub fn known_keys() -> Vec<(&'static str, &'static str)> {
+    keys::ALL
+        .iter()
+        .flat_map(|keys| keys.known.iter().map(|key| (keys.name, *key)))
+        .collect()
 }
 
 type Value<'i> = Spanned<DeValue<'i>>;
@@ -98,17 +109,27 @@ impl Reader<'_> {
         let fields = self.fields(document.get_ref(), &keys::FILE, self.place(end..end));
         let settings = self.schedule_section(&fields);
         let classes = self.class_section(&fields);
-        let ((organisation, time_zone, every), classes) = (settings?, classes?);
+        let table = fields
+            .get("schedule")
+            .and_then(|value| value.get_ref().as_table());
+        let places = table.map_or_else(Default::default, |table| {
+            let keys = table.iter();
+            keys.map(|(key, value)| (key.get_ref().to_string(), self.place_of(value)))
+                .collect()
+        });
+        let ((organisation, time_zone, every, accept), classes) = (settings?, classes?);
         Some(Schedule {
-            digest: digest::of_schedule(&organisation, time_zone, &every, &classes),
+            digest: digest::of_schedule(&organisation, time_zone, &every, accept, &classes),
             file_digest: digest::of_text(self.text),
             organisation,
             time_zone,
             every,
+            accept,
             classes,
             file: file.to_owned(),
             text: self.text.to_owned(),
             warnings: Vec::new(),
+            places,
         })
     }
 
@@ -155,7 +176,10 @@ impl Reader<'_> {
         );
     }
 
-    fn schedule_section(&mut self, file: &Fields<'_, '_>) -> Option<(String, Tz, Timetable)> {
+    fn schedule_section(
+        &mut self,
+        file: &Fields<'_, '_>,
+    ) -> Option<(String, Tz, Timetable, Accept)> {
         let Some(value) = file.get("schedule") else {
             self.report(
                 Diagnostic::new(Code::MissingKey, "the file has no [schedule]")
@@ -183,7 +207,11 @@ impl Reader<'_> {
                     None
                 }
             });
-        Some((organisation?.0, time_zone?, every?))
+        let accept = match fields.get("accept") {
+            Some(value) => self.word(value, "accept", &Accept::ALL.map(|a| (a.name(), a))),
+            None => Some(Accept::ByHand),
+        };
+        Some((organisation?.0, time_zone?, every?, accept?))
     }
 
     fn time_zone(&mut self, text: &str, place: Place) -> Option<Tz> {

@@ -1,0 +1,375 @@
+//! What two versions of a schedule differ in, and whether a person must accept that.
+//!
+//! A new version is in force at once only if its sole differences are titles and other
+//! words, comments, a longer period of the same units, a milder disposal, an added gate or
+//! notice, or an added `retain` class. Anything else asks. What is harmless is listed here,
+//! key by key; everything that is not listed asks, since it is found by the digest: the old
+//! class with its harmless differences taken over must mean exactly what the new one means.
+
+use std::fmt::{self, Display};
+
+use super::class::{Class, Disposal, Dispose, Gate, Rule, Trigger};
+use super::diagnostics::{Code, Diagnostic, Place};
+use super::{Condition, EndOf, Period, Schedule, digest};
+use crate::ident::ClassId;
+
+/// One difference between two versions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The class that differs; none for `[schedule]`.
+    pub class: Option<ClassId>,
+    /// The key that differs, or `class` for one that was added or removed.
+    pub key: &'static str,
+    /// What it is, in words.
+    pub what: String,
+    /// Whether a person must accept it.
+    pub asks: bool,
+    /// Where it stands in the new file; nowhere for what was removed.
+    pub place: Place,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.class {
+            Some(class) => write!(f, "class `{class}`: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl Change {
+    /// As advice on the new file.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        Diagnostic::new(
+            Code::ChangeWaits,
+            format!("not in force until it is accepted: {self}"),
+        )
+        .hint("see `retentiond plan`; then `retentiond accept`, or change it back")
+        .at(self.place)
+    }
+}
+
+/// Every difference in meaning or words from `old` to `new`, in the order of the new file.
+#[must_use]
+pub fn changes(old: &Schedule, new: &Schedule) -> Vec<Change> {
+    let mut found = Vec::new();
+    let settings = [
+        (
+            "organisation",
+            "the organisation",
+            old.organisation.clone(),
+            new.organisation.clone(),
+        ),
+        (
+            "time_zone",
+            "the time zone",
+            old.time_zone.name().to_owned(),
+            new.time_zone.name().to_owned(),
+        ),
+        (
+            "every",
+            "the timetable",
+            old.every.canonical().to_owned(),
+            new.every.canonical().to_owned(),
+        ),
+        (
+            "accept",
+            "`accept`",
+            old.accept.name().to_owned(),
+            new.accept.name().to_owned(),
+        ),
+    ];
+    for (key, name, before, after) in settings {
+        if before != after {
+            found.push(Change {
+                class: None,
+                key,
+                what: instead(name, &quoted(&after), &quoted(&before)),
+                asks: key != "organisation",
+                place: new.places.get(key).copied().unwrap_or_default(),
+            });
+        }
+    }
+    for class in &new.classes {
+        match old.class(class.id()) {
+            Some(before) => found.extend(Comparison::of(before, class)),
+            None => {
+                let retains = class.dispose().is_none();
+                let what = if retains {
+                    "it is new, and retains"
+                } else {
+                    "it is new"
+                };
+                found.push(Change {
+                    class: Some(class.id().clone()),
+                    key: "class",
+                    what: what.to_owned(),
+                    asks: !retains,
+                    place: class.places().class,
+                });
+            }
+        }
+    }
+    for class in &old.classes {
+        if new.class(class.id()).is_none() {
+            found.push(Change {
+                class: Some(class.id().clone()),
+                key: "class",
+                what: "it is gone from the schedule".to_owned(),
+                asks: true,
+                place: Place::default(),
+            });
+        }
+    }
+    found
+}
+
+/// The walk over one class.
+struct Comparison<'a> {
+    new: &'a Class,
+    found: Vec<Change>,
+}
+
+impl<'a> Comparison<'a> {
+    fn of(old: &Class, new: &'a Class) -> Vec<Change> {
+        let mut walk = Self {
+            new,
+            found: Vec::new(),
+        };
+        walk.words(old);
+        let mut mild = old.clone();
+        walk.differs("table", "the table", old.table(), new.table());
+        let (before, after) = (condition(old.claim()), condition(new.claim()));
+        walk.differs("where", "the condition", before, after);
+        match (old.rule(), new.rule()) {
+            (Rule::Dispose(before), Rule::Dispose(after)) => {
+                let harmless = walk.disposal(before, after);
+                mild.rule = Rule::Dispose(Box::new(harmless));
+            }
+            (Rule::Retain { .. }, Rule::Retain { .. }) => {}
+            (Rule::Retain { .. }, Rule::Dispose(after)) => {
+                let what = format!("it no longer retains: {}", after.disposal.name());
+                walk.asks("disposal", what);
+            }
+            (Rule::Dispose(before), Rule::Retain { .. }) => {
+                let what = instead("the disposal", "retain", before.disposal.name());
+                walk.asks("disposal", what);
+            }
+        }
+        // The safety net: whatever the walk did not know of.
+        let told = walk.found.iter().any(|change| change.asks);
+        if !told && digest::of_class(&mild) != new.digest {
+            walk.asks("class", "its rule differs".to_owned());
+        }
+        walk.found
+    }
+
+    fn add(&mut self, key: &'static str, what: String, asks: bool) {
+        self.found.push(Change {
+            class: Some(self.new.id().clone()),
+            key,
+            what,
+            asks,
+            place: *self.new.place(key),
+        });
+    }
+
+    fn asks(&mut self, key: &'static str, what: String) {
+        self.add(key, what, true);
+    }
+
+    fn differs<T: PartialEq + Display>(&mut self, key: &'static str, name: &str, old: T, new: T) {
+        if old != new {
+            self.asks(key, instead(name, &new.to_string(), &old.to_string()));
+        }
+    }
+
+    fn words(&mut self, old: &Class) {
+        let new = self.new;
+        let mut word = |key, differs: bool| {
+            if differs {
+                self.add(key, format!("other words in `{key}`"), false);
+            }
+        };
+        word("title", old.title != new.title);
+        word("authority", old.authority != new.authority);
+        word("lawful_basis", old.lawful_basis != new.lawful_basis);
+        if let (
+            Rule::Retain {
+                owner: old_owner,
+                reason: old_reason,
+                review_on: old_review,
+            },
+            Rule::Retain {
+                owner,
+                reason,
+                review_on,
+            },
+        ) = (old.rule(), new.rule())
+        {
+            word("owner", old_owner != owner);
+            word("reason", old_reason != reason);
+            word("review_on", old_review != review_on);
+        }
+    }
+
+    /// Answers the old rule with everything harmless of the new one taken over.
+    fn disposal(&mut self, old: &Dispose, new: &Dispose) -> Dispose {
+        let mut mild = old.clone();
+        let (before, after) = (trigger(&old.trigger), trigger(&new.trigger));
+        self.differs("trigger", "the trigger", before, after);
+        if old.period != new.period {
+            let longer = is_longer(old.period, new.period);
+            let what = instead(
+                "the period",
+                &new.period.to_string(),
+                &old.period.to_string(),
+            );
+            self.add("period", what, !longer);
+            mild.period = new.period;
+        }
+        self.timing(old, new);
+        self.differs("limit", "the limit", old.limit.name(), new.limit.name());
+        let mut touches_nothing = false;
+        if old.disposal != new.disposal {
+            let milder = new.disposal.severity() < old.disposal.severity();
+            if old.disposal.severity() == new.disposal.severity() {
+                self.asks("anonymise", "other columns are anonymised".to_owned());
+            } else {
+                let what = instead("the disposal", new.disposal.name(), old.disposal.name());
+                self.add("disposal", what, !milder);
+            }
+            // A flag touches nothing, so that what would go with a record cannot stand there.
+            touches_nothing = milder && matches!(new.disposal, Disposal::Flag);
+            mild.disposal = new.disposal.clone();
+        }
+        if old.gate != new.gate {
+            let what = instead("the gate", new.gate.name(), old.gate.name());
+            self.add("gate", what, old.gate != Gate::None);
+            mild.gate = new.gate;
+        }
+        if touches_nothing {
+            mild.dependants.clone_from(&new.dependants);
+            mild.files.clone_from(&new.files);
+        } else {
+            self.differs(
+                "dependants",
+                "what goes with a record",
+                dependants(old),
+                dependants(new),
+            );
+            self.differs("files", "its list of files", files(old), files(new));
+        }
+        let (before, after) = (old.limits, new.limits);
+        let number = |n: Option<u64>| n.map_or_else(|| "none".to_owned(), |n| n.to_string());
+        let factor = |n: Option<super::limits::Factor>| {
+            n.map_or_else(|| "none".to_owned(), |n| n.to_string())
+        };
+        for (key, before, after) in [
+            ("max_rows", number(before.max_rows), number(after.max_rows)),
+            (
+                "max_share",
+                factor(before.max_share),
+                factor(after.max_share),
+            ),
+            (
+                "max_growth",
+                factor(before.max_growth),
+                factor(after.max_growth),
+            ),
+        ] {
+            self.differs(key, &format!("`{key}`"), before, after);
+        }
+        mild
+    }
+}
+
+impl Comparison<'_> {
+    /// How time is counted beside trigger and period: each of it asks.
+    fn timing(&mut self, old: &Dispose, new: &Dispose) {
+        let zone = |dispose: &Dispose| {
+            let zone = dispose.trigger_zone.map(chrono_tz::Tz::name);
+            zone.unwrap_or("the schedule's").to_owned()
+        };
+        let end_of = |dispose: &Dispose| dispose.from_end_of.map_or("none", EndOf::name);
+        let active = |dispose: &Dispose| {
+            listed(
+                dispose
+                    .unless_active
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            )
+        };
+        let (before, after) = (old.plausible_from, new.plausible_from);
+        self.differs("plausible_from", "`plausible_from`", before, after);
+        self.differs("trigger_zone", "`trigger_zone`", zone(old), zone(new));
+        self.differs("from_end_of", "`from_end_of`", end_of(old), end_of(new));
+        self.differs("tolerance", "`tolerance`", days(old), days(new));
+        self.differs("unless_active", "`unless_active`", active(old), active(new));
+    }
+}
+
+fn days(dispose: &Dispose) -> String {
+    format!("{} days", dispose.tolerance)
+}
+
+/// No unit is shorter, one is longer, and both use the same ones.
+fn is_longer(old: Period, new: Period) -> bool {
+    let same = |old: u32, new: u32| (old > 0) == (new > 0) && new >= old;
+    same(old.months(), new.months()) && same(old.days(), new.days())
+}
+
+fn instead(name: &str, new: &str, old: &str) -> String {
+    format!("{name} is {new} instead of {old}")
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+fn condition(condition: Option<&Condition>) -> String {
+    condition.map_or_else(|| "every row".to_owned(), Condition::text)
+}
+
+fn trigger(trigger: &Trigger) -> String {
+    match trigger {
+        Trigger::Fixed(date) => date.to_string(),
+        Trigger::Columns(columns) => {
+            let columns: Vec<String> = columns
+                .iter()
+                .map(|column| match &column.when {
+                    Some(when) => format!("{} when {}", column.column, when.text()),
+                    None => column.column.to_string(),
+                })
+                .collect();
+            columns.join(", else ")
+        }
+    }
+}
+
+fn listed(mut names: Vec<String>) -> String {
+    names.sort();
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    names.join(", ")
+}
+
+fn dependants(dispose: &Dispose) -> String {
+    let name = |dependant: &super::Dependant| match dependant.fate {
+        super::Fate::Delete => dependant.table.to_string(),
+        super::Fate::Unlink => format!("{} (unlinked)", dependant.table),
+    };
+    listed(dispose.dependants.iter().map(name).collect())
+}
+
+fn files(dispose: &Dispose) -> String {
+    let files = dispose.files.iter();
+    listed(
+        files
+            .map(|file| format!("{}.{} in {}", file.table, file.column, file.store))
+            .collect(),
+    )
+}
