@@ -12,6 +12,112 @@ use serde::{Deserialize, Serialize};
 /// PostgreSQL truncates longer names silently, so that two of them could meet.
 const LONGEST: usize = 63;
 
+/// Words that PostgreSQL takes for its own where a name is meant (`pg_get_keywords`,
+/// categories R and T).
+const RESERVED: [&str; 101] = [
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "notnull",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
 /// Why a text cannot name anything in PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentError {
@@ -63,6 +169,18 @@ impl Ident {
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+
+    /// The name for a statement that a person will read and run: quoted where it must be.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let plain = self
+            .0
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            && !self.0.starts_with(|c: char| c.is_ascii_digit())
+            && !RESERVED.contains(&self.0.as_str());
+        if plain { self.0.clone() } else { self.quoted() }
     }
 }
 
@@ -116,6 +234,12 @@ impl TableName {
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("{}.{}", self.schema.quoted(), self.name.quoted())
+    }
+
+    /// The same as a person would write it: quoted where it must be.
+    #[must_use]
+    pub fn written(&self) -> String {
+        format!("{}.{}", self.schema.written(), self.name.written())
     }
 }
 

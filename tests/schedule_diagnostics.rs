@@ -254,6 +254,13 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             vec![anonymising("{ name = \"pseudonym\" }")],
         ),
         (
+            Code::TimetableTooSparse,
+            vec![
+                and("limit = \"maximum\"").replace("2 * * *", "2 * * sun"),
+                and("limit = \"maximum\"").replace("0 0 2 * * *", "30 2 * * 1-6"),
+            ],
+        ),
+        (
             Code::ConditionSyntax,
             vec![
                 and("where = \"kind = \""),
@@ -348,7 +355,11 @@ fn the_rendered_faults_are_as_they_were() {
     for (code, files) in cases() {
         let rendered: Vec<String> = files
             .iter()
-            .map(|file| faults(file).render(false))
+            .map(|file| {
+                let found = faults(file);
+                let json: Vec<String> = found.json().iter().map(ToString::to_string).collect();
+                format!("{}{}\n", found.render(false), json.join("\n"))
+            })
             .collect();
         insta::assert_snapshot!(code.as_str(), rendered.join("\n"));
     }

@@ -25,6 +25,8 @@ pub struct Catalog {
     pub role: String,
     /// Whether that role is a superuser, from whom nothing can be withheld.
     pub superuser: bool,
+    /// Whether the server compresses full pages in its write-ahead log.
+    pub wal_compression: bool,
     /// What PostgreSQL said against a condition that was tried on a table, by table and
     /// the condition's SQL. See [`try_condition`].
     pub objections: BTreeMap<TableName, BTreeMap<String, String>>,
@@ -99,6 +101,12 @@ pub struct Table {
     pub origins: Vec<TableName>,
     /// Columns that a CHECK, UNIQUE or EXCLUDE constraint reads, by constraint.
     pub constraints: BTreeMap<String, Vec<Ident>>,
+    /// CHECK constraints, whose expressions can be asked of other values.
+    pub checks: Vec<Check>,
+    /// The publications that send its changes to subscribers.
+    pub publications: Vec<Publication>,
+    /// How full its pages are filled by inserts, in percent (the fullest partition's).
+    pub fill_factor: u8,
     /// Whether row-level security filters it for us.
     pub row_security: bool,
     /// What we may do with it.
@@ -143,8 +151,10 @@ pub enum Kind {
     Inherited,
     /// A table that rewrite rules stand in front of.
     Ruled,
-    /// A view or a materialised view.
+    /// A view, which shows rows of other tables.
     View,
+    /// A materialised view, which holds copies of them.
+    Materialised,
     /// A table on another server.
     Foreign,
 }
@@ -162,6 +172,35 @@ pub struct Column {
     pub not_null: bool,
     /// Whether its value is computed from others, or an identity `ALWAYS` generated.
     pub generated: bool,
+    /// The columns that a generated column is computed from.
+    pub computed_from: Vec<Ident>,
+    /// Whether its type is a domain with constraints of its own.
+    pub constrained_domain: bool,
+}
+
+/// One CHECK constraint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// The columns that it reads.
+    pub columns: Vec<Ident>,
+    /// Its expression over bare column names, as PostgreSQL writes it.
+    pub expression: String,
+    /// Whether every row is known to keep it. One that is `NOT VALID` may fail rows that
+    /// are updated for any reason.
+    pub validated: bool,
+}
+
+/// One publication of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Publication {
+    /// Its name.
+    pub name: String,
+    /// Whether it sends changed rows.
+    pub updates: bool,
+    /// Whether it sends deletions.
+    pub deletes: bool,
 }
 
 /// What a type is, as far as retention cares.
@@ -202,12 +241,18 @@ pub struct Index {
     pub name: String,
     /// Its key columns; `None` for an expression.
     pub columns: Vec<Option<Ident>>,
+    /// Every column that it reads, in expressions and its condition too.
+    pub reads: Vec<Ident>,
     /// Whether it covers only some rows.
     pub partial: bool,
     /// Whether it is a btree, which can serve ranges and order.
     pub ordered: bool,
     /// Whether it forbids duplicates.
     pub unique: bool,
+    /// Whether NULL counts as a duplicate of NULL there.
+    pub nulls_equal: bool,
+    /// Whether it serves an EXCLUDE constraint.
+    pub excludes: bool,
 }
 
 /// What our role may do with a table.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::{Catalog, Column, ForeignKey, Index, Kind, OnDelete, Privileges, Sort, Table};
+use super::{
+    Catalog, Check, Column, ForeignKey, Index, Kind, OnDelete, Privileges, Publication, Sort, Table,
+};
 use crate::ident::{Ident, IdentError, TableName};
 
 /// Why the database's catalogue could not be read.
@@ -29,6 +31,12 @@ SELECT n.nspname, c.relname, c.relkind::text AS relkind, c.relispartition, c.rel
        EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
        row_security_active(c.oid) AS row_security,
        CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS estimated_rows,
+       -- A partitioned table has no pages of its own: the fullest of its leaves.
+       (SELECT max(COALESCE((SELECT o.option_value::int FROM pg_options_to_table(l.reloptions) AS o
+                              WHERE o.option_name = 'fillfactor'), 100))::int
+          FROM (SELECT c.oid UNION
+                SELECT relid FROM pg_partition_tree(c.oid) WHERE c.relkind = 'p' AND isleaf) AS leaf (oid)
+          JOIN pg_catalog.pg_class l ON l.oid = leaf.oid AND l.relkind = 'r') AS fill_factor,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS may_select,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'UPDATE') AS may_update,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'DELETE') AS may_delete,
@@ -70,7 +78,31 @@ SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS 
             UNION ALL
             SELECT t.oid, t.typbasetype FROM bottom b JOIN pg_catalog.pg_type t ON t.oid = b.base)
         SELECT format_type(oid, NULL) FROM bottom WHERE base = 0) AS bottom,
-       a.attnotnull, (a.attgenerated <> '' OR a.attidentity = 'a') AS generated
+       -- A domain can refuse NULL, and more, without the column's saying so.
+       (WITH RECURSIVE domain (oid, base, strict) AS (
+            SELECT t.oid, t.typbasetype, t.typnotnull FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid
+            UNION ALL
+            SELECT t.oid, t.typbasetype, t.typnotnull FROM domain d JOIN pg_catalog.pg_type t ON t.oid = d.base)
+        SELECT bool_or(strict) FROM domain) OR a.attnotnull AS not_null,
+       (WITH RECURSIVE domain (oid, base, strict) AS (
+            SELECT t.oid, t.typbasetype, t.typnotnull FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid
+            UNION ALL
+            SELECT t.oid, t.typbasetype, t.typnotnull FROM domain d JOIN pg_catalog.pg_type t ON t.oid = d.base)
+        SELECT bool_or(EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.contypid = d.oid))
+          FROM domain d WHERE d.base <> 0) IS TRUE AS constrained_domain,
+       (a.attgenerated <> '' OR a.attidentity = 'a') AS generated,
+       -- The column itself depends on what it is computed from, since PostgreSQL 15 its default does.
+       CASE WHEN a.attgenerated = '' THEN ARRAY[]::text[] ELSE
+       ARRAY(SELECT DISTINCT s.attname::text
+               FROM pg_catalog.pg_depend d
+               JOIN pg_catalog.pg_attribute s ON s.attrelid = a.attrelid AND s.attnum = d.refobjsubid
+              WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid
+                AND d.refobjsubid > 0 AND d.refobjsubid <> a.attnum
+                AND (d.classid = 'pg_class'::regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum
+                     OR d.classid = 'pg_attrdef'::regclass AND d.objid IN
+                        (SELECT f.oid FROM pg_catalog.pg_attrdef f
+                          WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum))
+              ORDER BY 1) END AS computed_from
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -82,7 +114,17 @@ SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS 
 
 const INDEXES: &str = "
 SELECT n.nspname, c.relname, i.relname AS name, x.indpred IS NOT NULL AS partial,
-       x.indisunique, am.amname = 'btree' AS ordered,
+       x.indisunique, am.amname = 'btree' AS ordered, x.indisexclusion,
+       -- Since PostgreSQL 15.
+       COALESCE((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false) AS nulls_equal,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0
+                AND (a.attnum = ANY (x.indkey)
+                     OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                                 WHERE d.classid = 'pg_class'::regclass AND d.objid = x.indexrelid
+                                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+                                   AND d.refobjsubid = a.attnum))
+              ORDER BY a.attnum) AS reads,
        ARRAY(SELECT a.attname::text
                FROM generate_series(0, x.indnkeyatts - 1) AS k (nth)
                LEFT JOIN pg_catalog.pg_attribute a
@@ -105,6 +147,29 @@ SELECT n.nspname, c.relname, k.conname,
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE k.contype IN ('c', 'u', 'x') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'retentiond')";
+
+const CHECKS: &str = "
+SELECT n.nspname, c.relname, k.conname, k.convalidated,
+       pg_get_expr(k.conbin, k.conrelid) AS expression,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum = ANY (k.conkey) ORDER BY a.attnum) AS columns
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE k.contype = 'c' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'retentiond')
+ ORDER BY 1, 2, 3";
+
+// What is published by its partitions is published.
+const PUBLICATIONS: &str = "
+SELECT n.nspname, r.relname, p.pubname, bool_and(p.pubupdate) AS updates, bool_and(p.pubdelete) AS deletes
+  FROM pg_catalog.pg_publication p
+  JOIN pg_catalog.pg_publication_tables t ON t.pubname = p.pubname
+  JOIN pg_catalog.pg_namespace m ON m.nspname = t.schemaname
+  JOIN pg_catalog.pg_class c ON c.relname = t.tablename AND c.relnamespace = m.oid
+  JOIN pg_catalog.pg_class r ON r.oid = COALESCE(pg_partition_root(c.oid), c.oid)
+  JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+ GROUP BY 1, 2, 3
+ ORDER BY 1, 2, 3";
 
 // A key that names one partition concerns the whole table that it is part of.
 const FOREIGN_KEYS: &str = "
@@ -133,11 +198,13 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
     let mut catalog = Catalog::default();
     let role = fetch(conn, "roles", "
         SELECT current_user::text AS role,
-               (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser")
+               (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
+               current_setting('wal_compression') NOT IN ('off', 'false', 'no', '0') AS wal_compression")
         .await?;
     for row in role {
         catalog.role = get(&row, "role", "roles")?;
         catalog.superuser = get::<Option<bool>>(&row, "superuser", "roles")?.unwrap_or(false);
+        catalog.wal_compression = get(&row, "wal_compression", "roles")?;
     }
     for row in fetch(conn, "tables", TABLES).await? {
         let table = table(&row)?;
@@ -149,8 +216,10 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
             name: Ident::new(get::<String>(&row, "attname", "columns")?)?,
             type_name: get(&row, "type_name", "columns")?,
             sort: sort(&get::<String>(&row, "bottom", "columns")?),
-            not_null: get(&row, "attnotnull", "columns")?,
+            not_null: get(&row, "not_null", "columns")?,
             generated: get(&row, "generated", "columns")?,
+            computed_from: idents(&row, "computed_from", "columns")?,
+            constrained_domain: get(&row, "constrained_domain", "columns")?,
         };
         if let Some(table) = catalog.tables.get_mut(&name) {
             table.columns.push(column);
@@ -164,9 +233,12 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
                 .into_iter()
                 .map(|column| column.map(Ident::new).transpose())
                 .collect::<Result<_, _>>()?,
+            reads: idents(&row, "reads", "indexes")?,
             partial: get(&row, "partial", "indexes")?,
             ordered: get(&row, "ordered", "indexes")?,
             unique: get(&row, "indisunique", "indexes")?,
+            nulls_equal: get(&row, "nulls_equal", "indexes")?,
+            excludes: get(&row, "indisexclusion", "indexes")?,
         };
         if let Some(table) = catalog.tables.get_mut(&name) {
             table.indexes.push(index);
@@ -178,6 +250,29 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
         let columns = idents(&row, "columns", "constraints")?;
         if let Some(table) = catalog.tables.get_mut(&name) {
             table.constraints.insert(constraint, columns);
+        }
+    }
+    for row in fetch(conn, "constraints", CHECKS).await? {
+        let name = name(&row, "nspname", "relname", "constraints")?;
+        let check = Check {
+            name: get(&row, "conname", "constraints")?,
+            columns: idents(&row, "columns", "constraints")?,
+            expression: get(&row, "expression", "constraints")?,
+            validated: get(&row, "convalidated", "constraints")?,
+        };
+        if let Some(table) = catalog.tables.get_mut(&name) {
+            table.checks.push(check);
+        }
+    }
+    for row in fetch(conn, "publications", PUBLICATIONS).await? {
+        let name = name(&row, "nspname", "relname", "publications")?;
+        let publication = Publication {
+            name: get(&row, "pubname", "publications")?,
+            updates: get(&row, "updates", "publications")?,
+            deletes: get(&row, "deletes", "publications")?,
+        };
+        if let Some(table) = catalog.tables.get_mut(&name) {
+            table.publications.push(publication);
         }
     }
     for row in fetch(conn, "foreign keys", FOREIGN_KEYS).await? {
@@ -200,7 +295,8 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
 fn table(row: &PgRow) -> Result<Table, CatalogError> {
     let what = "tables";
     let kind = match get::<String>(row, "relkind", what)?.as_str() {
-        "v" | "m" => Kind::View,
+        "v" => Kind::View,
+        "m" => Kind::Materialised,
         "f" => Kind::Foreign,
         _ if get::<bool>(row, "relispartition", what)? => Kind::Partition,
         "p" => Kind::Partitioned,
@@ -221,6 +317,11 @@ fn table(row: &PgRow) -> Result<Table, CatalogError> {
             .map(|(name, schema)| Ok(TableName::new(Ident::new(schema)?, Ident::new(name)?)))
             .collect::<Result<_, IdentError>>()?,
         constraints: BTreeMap::new(),
+        checks: Vec::new(),
+        publications: Vec::new(),
+        fill_factor: get::<Option<i32>>(row, "fill_factor", what)?
+            .and_then(|percent| u8::try_from(percent).ok())
+            .unwrap_or(100),
         row_security: get(row, "row_security", what)?,
         privileges: Privileges {
             select: get(row, "may_select", what)?,

@@ -7,6 +7,7 @@ use super::args;
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
+use crate::plan;
 use crate::schedule::{Code, Diagnostic, Diagnostics, Rule, Schedule, Severity};
 use crate::survey;
 
@@ -27,6 +28,7 @@ pub(super) async fn run(context: &Context, arguments: args::Check) -> Result<u8,
         let mut conn = context.connect(&settings).await?;
         let drawn = survey::draw(&mut conn, &schedule, context.clock.now()).await?;
         let versions = survey::versions(&mut conn, &schedule).await?;
+        let constraints = survey::probe(&mut conn, &schedule, &drawn).await;
         let _ = conn.close().await;
         if versions.coming == survey::Coming::Waits {
             found.extend(versions.asking().map(crate::schedule::Change::diagnostic));
@@ -35,18 +37,8 @@ pub(super) async fn run(context: &Context, arguments: args::Check) -> Result<u8,
             found.extend(class.refusals.iter().cloned());
             found.extend(class.warnings.iter().cloned());
         }
-        if drawn.catalog.superuser {
-            found.push(
-                Diagnostic::new(
-                    Code::Superuser,
-                    format!(
-                        "connected as `{}`, a superuser, from whom nothing can be withheld",
-                        drawn.catalog.role
-                    ),
-                )
-                .hint("give the service a role of its own, with no more than it needs"),
-            );
-        }
+        found.extend(constraints?);
+        found.extend(plan::server_advice(&schedule, &drawn.catalog));
         unknown_stores(&schedule, &settings, &mut found);
         place = "";
     } else if arguments.offline {

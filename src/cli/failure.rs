@@ -65,19 +65,24 @@ impl Failure {
             output::note(&self.json().to_string());
             return;
         }
+        output::note(&self.text());
+    }
+
+    /// For people.
+    fn text(&self) -> String {
         match self {
             Self::Schedule(diagnostics) => {
-                output::note(diagnostics.render(output::colour_on_stderr()).trim_end());
                 let errors = diagnostics
                     .items
                     .iter()
                     .filter(|d| d.severity == Severity::Error)
                     .count();
-                output::note(&format!(
-                    "\n{}: {}; nothing was done. `retentiond check --explain CODE` says more about a code.",
+                format!(
+                    "{}\n\n{}: {}; nothing was done. `retentiond check --explain CODE` says more about a code.",
+                    diagnostics.render(output::colour_on_stderr()).trim_end(),
                     diagnostics.file,
                     output::counted(errors as u64, "error", "errors")
-                ));
+                )
             }
             Self::Other {
                 code,
@@ -86,29 +91,23 @@ impl Failure {
                 hint,
                 ..
             } => {
-                output::note(&format!(
-                    "{}error[{code}]{}: {message}",
-                    output::BAD,
-                    output::RESET
-                ));
+                let mut text = format!("{}error[{code}]{}: {message}", output::BAD, output::RESET);
                 for cause in causes {
-                    output::note(&format!("  because: {cause}"));
+                    text.push_str(&format!("\n  because: {cause}"));
                 }
                 if let Some(hint) = hint {
-                    output::note(&format!("{}help{}: {hint}", output::GOOD, output::RESET));
+                    text.push_str(&format!("\n{}help{}: {hint}", output::GOOD, output::RESET));
                 }
+                text
             }
             // As clap has it, but for the spelling.
-            Self::Command(error) => {
-                output::note(
-                    error
-                        .render()
-                        .ansi()
-                        .to_string()
-                        .replace("unrecognized", "unknown")
-                        .trim_end(),
-                );
-            }
+            Self::Command(error) => error
+                .render()
+                .ansi()
+                .to_string()
+                .replace("unrecognized", "unknown")
+                .trim_end()
+                .to_owned(),
         }
     }
 
@@ -366,5 +365,40 @@ impl From<TickError> for Failure {
             }
         };
         Self::failed(code, &error, hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::enforce::EnforceError;
+    use crate::ident::ClassId;
+
+    /// The failures that no command line brings about at will; tests/check has the others.
+    #[test]
+    fn a_failure_of_a_pass_in_words_and_for_a_script() {
+        let taken = ClassId::new("letters").map(|class| LeaseError::Taken {
+            class,
+            holder: "retentiond on archive-2".to_owned(),
+            waited: Duration::from_secs(30),
+        });
+        let failures = [
+            taken.map(|error| TickError::Enforce(EnforceError::Lease(error))),
+            Some(TickError::Clock(TimeDelta::seconds(-95))),
+            Some(TickError::Stopped),
+        ];
+        for failure in failures.into_iter().flatten().map(Failure::from) {
+            let json = failure.json();
+            let code = json["error"]["code"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            let text = anstream::adapter::strip_str(&failure.text()).to_string();
+            insta::assert_snapshot!(code, format!("{text}\n\n{json:#}"));
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::output;
 use super::versions;
 use crate::ident::ClassId;
 use crate::plan::{ClassPlan, Plan, Standing};
-use crate::schedule::{Gate, Rule, Schedule};
+use crate::schedule::{Code, Diagnostic, Gate, Rule, Schedule};
 use crate::settings::Settings;
 use crate::survey::{self, ClassCounts};
 
@@ -99,6 +99,11 @@ async fn show_more(
             object["plan"]["against"] = against::to_json(compared);
         }
         object["plan"]["version"] = versions::to_json(schedule, &versions);
+        object["plan"]["warnings"] = schedule
+            .warnings()
+            .iter()
+            .map(|w| json!({ "code": w.code.as_str(), "message": w.message, "hint": w.hint }))
+            .collect();
         output::json(&object);
     } else {
         print(schedule, &drawn.plan, &chosen, drawn.migrated);
@@ -264,6 +269,14 @@ pub(super) fn print(
         .flat_map(|(class, counted)| waits(plan, class, counted))
         .collect();
     remarks.extend(undated(classes));
+    let sparse = |warning: &&Diagnostic| warning.code == Code::TimetableTooSparse;
+    remarks.extend(
+        schedule
+            .warnings()
+            .iter()
+            .filter(sparse)
+            .map(|warning| format!("Warning: {}.", warning.message)),
+    );
     if !migrated {
         remarks.push("The database has no schema `retentiond` yet: `retentiond migrate` makes it, and `retentiond run` needs it.".to_owned());
     }

@@ -2,15 +2,18 @@
 //! schedule and the way out. A class that does not fit is refused as a whole, and goes on
 //! protecting what it might claim.
 
-use super::judge::Mute;
+mod anonymised;
+
+pub(super) use anonymised::place_of as anonymised_place;
+
 use chrono::NaiveDate;
 
+use super::judge::Mute;
 use super::relations::{Misfit, Relations, resolve};
-use crate::catalog::{Catalog, Column, ForeignKey, Kind, Sort, Table};
+use crate::catalog::{Catalog, Kind, Sort, Table};
 use crate::ident::{Ident, TableName};
 use crate::schedule::{
-    Anonymisation, Class, Code, Condition, Diagnostic, Disposal, Dispose, Fate, Place, Rule,
-    Strategy, Trigger,
+    Class, Code, Condition, Diagnostic, Disposal, Dispose, Fate, Place, Rule, Strategy, Trigger,
 };
 
 /// What was found about one class.
@@ -56,12 +59,24 @@ impl Fit {
         }
     }
 
-    fn refuse(&mut self, code: Code, message: String, hint: impl Into<String>, place: &Place) {
+    pub(super) fn refuse(
+        &mut self,
+        code: Code,
+        message: String,
+        hint: impl Into<String>,
+        place: &Place,
+    ) {
         self.refusals
             .push(Diagnostic::new(code, message).hint(hint).at(*place));
     }
 
-    fn warn(&mut self, code: Code, message: String, hint: impl Into<String>, place: &Place) {
+    pub(super) fn warn(
+        &mut self,
+        code: Code,
+        message: String,
+        hint: impl Into<String>,
+        place: &Place,
+    ) {
         self.warnings
             .push(Diagnostic::new(code, message).hint(hint).at(*place));
     }
@@ -97,7 +112,7 @@ pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
     for step in dispose.steps() {
         if let Disposal::Anonymise(columns) = &step.disposal {
             for anonymisation in columns {
-                anonymised_column(&mut fit, class, table, anonymisation, catalog);
+                anonymised::column(&mut fit, class, table, anonymisation, catalog);
             }
         }
     }
@@ -128,6 +143,10 @@ fn relation(fit: &mut Fit, class: &Class, table: &Table) {
             "drop its rules; what a DELETE there does cannot be known",
         )),
         Kind::View => Some(("a view", "name the table that its rows are stored in")),
+        Kind::Materialised => Some((
+            "a materialised view",
+            "name the table that its rows are copied from",
+        )),
         Kind::Foreign => Some((
             "a foreign table",
             "run retentiond on the database that holds its rows",
@@ -163,15 +182,7 @@ fn relation(fit: &mut Fit, class: &Class, table: &Table) {
                 class.id(),
                 table.name
             ),
-            format!("add one: ALTER TABLE {} ADD PRIMARY KEY (…)", table.name),
-            place,
-        );
-    }
-    if !table.triggers.is_empty() {
-        fit.warn(
-            Code::TableHasTriggers,
-            format!("table `{}` has triggers of its own ({}); what they change elsewhere is not in the ledger", table.name, table.triggers.join(", ")),
-            "see that they delete nothing that the schedule does not name",
+            primary_key(table),
             place,
         );
     }
@@ -190,6 +201,29 @@ fn relation(fit: &mut Fit, class: &Class, table: &Table) {
                 place,
             );
         }
+    }
+}
+
+/// The statement that gives a table a primary key: out of what is unique already.
+fn primary_key(table: &Table) -> String {
+    let strict = |name: &Option<Ident>| {
+        let column = name.as_ref().and_then(|name| table.column(name));
+        column.filter(|column| column.not_null).map(|c| &c.name)
+    };
+    let unique = table
+        .indexes
+        .iter()
+        .filter(|index| index.unique && !index.partial)
+        .find_map(|index| index.columns.iter().map(strict).collect::<Option<Vec<_>>>());
+    let on = table.name.written();
+    match unique {
+        Some(columns) => {
+            let columns: Vec<String> = columns.iter().map(|name| name.written()).collect();
+            format!("ALTER TABLE {on} ADD PRIMARY KEY ({})", columns.join(", "))
+        }
+        None => format!(
+            "ALTER TABLE {on} ADD COLUMN record_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+        ),
     }
 }
 
@@ -246,8 +280,8 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
     let Trigger::Columns(sources) = &dispose.trigger else {
         return;
     };
-    let place = class.place("trigger");
     for source in sources {
+        let place = super::advice::trigger_place(class, &source.column);
         condition(fit, class, table, source.when.as_ref(), "trigger", catalog);
         let Some(column) = table.column(&source.column) else {
             fit.refuse(
@@ -274,19 +308,6 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
                     column.type_name
                 ),
                 "name a column of type date, timestamp or timestamp with time zone",
-                place,
-            );
-        } else if !table.is_indexed_by(&[&source.column]) {
-            fit.warn(
-                Code::NoTriggerIndex,
-                format!(
-                    "no index starts with the trigger `{}.{}`, so every pass reads the whole table",
-                    table.name, column.name
-                ),
-                format!(
-                    "CREATE INDEX CONCURRENTLY ON {} ({})",
-                    table.name, column.name
-                ),
                 place,
             );
         }
@@ -326,131 +347,6 @@ fn activity(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table) {
     }
 }
 
-fn anonymised_column(
-    fit: &mut Fit,
-    class: &Class,
-    table: &Table,
-    anonymisation: &Anonymisation,
-    catalog: &Catalog,
-) {
-    let place = class.place("anonymise");
-    let Some(column) = table.column(&anonymisation.column) else {
-        fit.refuse(
-            Code::NoSuchColumn,
-            format!(
-                "class `{}`: there is no column `{}` in table `{}` to anonymise",
-                class.id(),
-                anonymisation.column,
-                table.name
-            ),
-            near_column(&anonymisation.column, table),
-            place,
-        );
-        return;
-    };
-    let named = format!("`{}.{}`", table.name, column.name);
-    let referred = catalog
-        .inbound(&table.name)
-        .any(|key| key.to_columns.contains(&column.name));
-    if table.key.contains(&column.name) || referred {
-        fit.refuse(
-            Code::AnonymisesKey,
-            format!(
-                "class `{}`: {named} is part of a key, by which the record is named",
-                class.id()
-            ),
-            "leave it out of `anonymise`, or delete the record instead",
-            place,
-        );
-    }
-    if let Some((expected, hint)) = wrong_sort(anonymisation.strategy, column) {
-        fit.refuse(
-            Code::WrongColumnType,
-            format!(
-                "class `{}`: {named} is of type `{}`, and the strategy needs {expected}",
-                class.id(),
-                column.type_name
-            ),
-            hint,
-            place,
-        );
-    }
-    let unique = table.indexes.iter().any(|index| {
-        index.unique
-            && index
-                .columns
-                .iter()
-                .flatten()
-                .any(|name| name == &column.name)
-    });
-    let breaks = if column.generated {
-        Some("it is computed by the database")
-    } else if column.not_null && anonymisation.strategy == Strategy::Null {
-        Some("it is NOT NULL")
-    } else if unique && !matches!(anonymisation.strategy, Strategy::Null | Strategy::Pseudonym) {
-        Some("a unique index covers it, and anonymised values are not unique")
-    } else if longest(column).is_some_and(|longest| longest < needed(anonymisation.strategy)) {
-        Some("its type is too short for what would be written")
-    } else {
-        None
-    };
-    if let Some(why) = breaks {
-        fit.refuse(
-            Code::AnonymisationBreaks,
-            format!(
-                "class `{}`: {named} cannot be anonymised so: {why}",
-                class.id()
-            ),
-            if column.not_null && anonymisation.strategy == Strategy::Null {
-                "use \"redact\", or drop the NOT NULL constraint"
-            } else {
-                "choose another strategy, or change the column"
-            },
-            place,
-        );
-    }
-}
-
-/// What the strategy needs, where the column is something else.
-fn wrong_sort(strategy: Strategy, column: &Column) -> Option<(&'static str, &'static str)> {
-    let fits = match strategy {
-        Strategy::Null => return None,
-        Strategy::Redact | Strategy::Pseudonym | Strategy::Area => column.sort == Sort::Text,
-        Strategy::Year | Strategy::Month => {
-            matches!(
-                column.sort,
-                Sort::Date | Sort::Timestamp | Sort::TimestampTz
-            )
-        }
-        Strategy::Remove => matches!(column.sort, Sort::Json | Sort::Jsonb),
-    };
-    if fits {
-        return None;
-    }
-    Some(match strategy {
-        Strategy::Year | Strategy::Month => ("a date or a timestamp", "use \"null\" or \"redact\""),
-        Strategy::Remove => ("a json or jsonb column", "name the column without a path"),
-        _ => ("a text column", "use \"null\""),
-    })
-}
-
-fn longest(column: &Column) -> Option<usize> {
-    let (_, rest) = column.type_name.split_once('(')?;
-    rest.split_once(')')?
-        .0
-        .parse()
-        .ok()
-        .filter(|_| column.sort == Sort::Text)
-}
-
-fn needed(strategy: Strategy) -> usize {
-    match strategy {
-        Strategy::Redact => "[redacted]".len(),
-        Strategy::Pseudonym => "px-".len() + 64,
-        _ => 0,
-    }
-}
-
 fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
     for dependant in &dispose.dependants {
         let Some(table) = catalog.table(&dependant.table) else {
@@ -474,7 +370,7 @@ fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
             fit.refuse(
                 Code::NoPrimaryKey,
                 format!("class `{}`: the dependant `{}` has no primary key, so its rows cannot be named", class.id(), table.name),
-                format!("add one: ALTER TABLE {} ADD PRIMARY KEY (…)", table.name),
+                primary_key(table),
                 &dependant.place,
             );
         }
@@ -491,40 +387,7 @@ fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
     for misfit in misfits {
         describe(fit, class, misfit);
     }
-    for inbound in relations.inbound.iter().chain(&relations.unlinked) {
-        for edge in &inbound.edges {
-            index_on(fit, class, edge, catalog);
-        }
-    }
-    for edge in relations
-        .referred
-        .iter()
-        .flat_map(|referred| &referred.all_inbound)
-    {
-        index_on(fit, class, edge, catalog);
-    }
     fit.relations = relations;
-}
-
-fn index_on(fit: &mut Fit, class: &Class, edge: &ForeignKey, catalog: &Catalog) {
-    let columns: Vec<&Ident> = edge.from_columns.iter().collect();
-    if catalog
-        .table(&edge.from)
-        .is_some_and(|table| !table.is_indexed_by(&columns))
-    {
-        let list = edge
-            .from_columns
-            .iter()
-            .map(Ident::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        fit.warn(
-            Code::NoForeignKeyIndex,
-            format!("no index on `{}` ({list}), by which it refers to `{}`: every batch reads the whole of it", edge.from, edge.to),
-            format!("CREATE INDEX CONCURRENTLY ON {} ({list})", edge.from),
-            class.place("dependants"),
-        );
-    }
 }
 
 fn describe(fit: &mut Fit, class: &Class, misfit: Misfit) {

@@ -8,6 +8,7 @@
 //! judges everything again. A class that does not fit the database stands in the plan with
 //! its refusals, and protects what it might claim.
 
+mod advice;
 mod anonymise;
 mod compare;
 mod counting;
@@ -19,6 +20,7 @@ mod judge;
 mod key;
 mod limit;
 mod parents;
+mod probe;
 mod question;
 mod relations;
 mod scan;
@@ -36,12 +38,14 @@ use crate::decisions::{Decisions, Epoch, Lift};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
+pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use follow::{Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
+pub use probe::{Probe, probes};
 pub use scan::{Bounded, DayAs, Direct, Scan};
 pub use work::{Route, Work};
 
@@ -279,7 +283,11 @@ fn fits(schedule: &Schedule, catalog: &Catalog) -> Vec<fit::Fit> {
     schedule
         .classes()
         .iter()
-        .map(|class| fit::fit(class, catalog))
+        .map(|class| {
+            let mut fit = fit::fit(class, catalog);
+            advice::advise(&mut fit, class, schedule, catalog);
+            fit
+        })
         .collect()
 }
 

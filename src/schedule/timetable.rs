@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::zone;
@@ -26,6 +26,17 @@ pub struct Timetable {
     canonical: String,
     /// One, or two of which either may fire.
     schedules: Vec<cron::Schedule>,
+    days: Days,
+}
+
+/// On which days it starts: every start has some time of its day.
+#[derive(Debug, Clone)]
+struct Days {
+    days: BTreeSet<u32>,
+    months: BTreeSet<u32>,
+    weekdays: BTreeSet<u32>,
+    /// Whether a day of the month or of the week is enough.
+    either: bool,
 }
 
 impl PartialEq for Timetable {
@@ -191,6 +202,12 @@ impl Timetable {
             text: text.trim().to_owned(),
             canonical: format!("{time} {} {month} {}", days.list(0), weekdays.list(0)),
             schedules,
+            days: Days {
+                days: days.set,
+                months: months.set,
+                weekdays: weekdays.set,
+                either: both,
+            },
         };
         let start = NaiveDate::default()
             .and_hms_opt(0, 0, 0)
@@ -224,6 +241,33 @@ impl Timetable {
                     .find(|instant| *instant > after)
             })
             .min()
+    }
+
+    /// Whether a pass starts on this civil day. (No zone that a schedule may have skips a
+    /// whole day, and a time that the clocks skip fires later on the same day.)
+    #[must_use]
+    pub fn starts_on(&self, day: NaiveDate) -> bool {
+        let Days {
+            days,
+            months,
+            weekdays,
+            either,
+        } = &self.days;
+        let date = days.contains(&day.day());
+        let weekday = weekdays.contains(&day.weekday().num_days_from_sunday());
+        months.contains(&day.month())
+            && if *either {
+                date || weekday
+            } else {
+                date && weekday
+            }
+    }
+
+    /// The same times, on every day.
+    #[must_use]
+    pub fn daily(&self) -> String {
+        let times: Vec<&str> = self.canonical.split(' ').take(3).collect();
+        format!("{} * * *", times.join(" "))
     }
 
     /// As it was written.
@@ -334,7 +378,7 @@ impl Values {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
-    use chrono::{Datelike, NaiveDateTime, Timelike, Weekday};
+    use chrono::{NaiveDateTime, Timelike, Weekday};
 
     use super::*;
 
@@ -446,6 +490,36 @@ mod tests {
                 .collect();
         assert_eq!(found, expected);
         assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn it_starts_on_a_day_exactly_where_a_start_falls_on_it() {
+        for text in [
+            "0 0 2 * * *",
+            "0 0 2 * * mon-fri",
+            "0 30 1 1,15 * *",
+            "0 30 1 13 * fri",
+            "0 59 23 * 1-11 *",
+            "0 0 0 31 * *",
+            "0 0 0 29 2 *",
+        ] {
+            let timetable = Timetable::parse(text).unwrap();
+            let end = at("2032-01-01T00:00:00Z");
+            let mut expected = BTreeSet::new();
+            let mut next = timetable.next_after(at("2023-12-31T23:59:59Z"), LONDON);
+            while let Some(start) = next.filter(|start| *start < end) {
+                expected.insert(start.with_timezone(&LONDON).date_naive());
+                next = timetable.next_after(start, LONDON);
+            }
+            let found: BTreeSet<NaiveDate> = NaiveDate::from_ymd_opt(2024, 1, 1)
+                .unwrap()
+                .iter_days()
+                .take_while(|day| day.year() < 2032)
+                .filter(|day| timetable.starts_on(*day))
+                .collect();
+            assert_eq!(found, expected, "{text}");
+            assert!(!found.is_empty(), "{text}");
+        }
     }
 
     #[test]

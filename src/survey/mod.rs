@@ -5,6 +5,7 @@ mod count;
 mod draw;
 mod explain;
 mod forecast;
+mod probe;
 mod status;
 mod version;
 
@@ -13,6 +14,7 @@ pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue};
 pub use draw::{Drawn, draw, draw_beside};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
 pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
+pub use probe::probe;
 pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};
 pub use version::{
     Accepted, Coming, StoppedPlan, Versions, draw_in_force, last_accepted, stopped_plans, versions,

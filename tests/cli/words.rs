@@ -46,7 +46,7 @@ async fn check() {
        |
        = help: declare the foreign key in the database, or leave the table out
 
-    warning[R0351]: no index starts with the trigger `public.visit.made_on`, so every pass reads the whole table
+    warning[R0351]: no index starts with the trigger `public.visit.made_on`, so every pass reads the whole table instead of the due ones
       --> retention.toml:93:11
        |
     93 | trigger = "made_on"

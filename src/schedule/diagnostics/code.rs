@@ -107,6 +107,8 @@ codes! {
     MaximumBehindReview = "R0151" Warning;
     /// A pseudonym is still personal data.
     PseudonymIsPersonal = "R0152" Warning;
+    /// The timetable is too sparse for a maximum.
+    TimetableTooSparse = "R0170" Warning;
     /// A limit that is no limit.
     BadLimit = "R0190" Error;
 
@@ -175,6 +177,20 @@ codes! {
     NothingFits = "R0356" Warning;
     /// The day has come to ask whether records must still be kept.
     ReviewDue = "R0357" Warning;
+    /// A trigger without a time zone.
+    NaiveTrigger = "R0370" Warning;
+    /// A materialised view keeps copies.
+    MaterialisedCopy = "R0371" Warning;
+    /// Full pages have no room for changed rows.
+    NoRoomForUpdates = "R0372" Warning;
+    /// An index reads a column that is anonymised.
+    IndexedColumnChanges = "R0373" Warning;
+    /// A constraint that could not be tried.
+    ConstraintUnproven = "R0374" Warning;
+    /// The write-ahead log is not compressed.
+    WalUncompressed = "R0375" Warning;
+    /// A publication does not send what goes.
+    NotPublished = "R0376" Warning;
     /// A change of the schedule that waits for a person.
     ChangeWaits = "R0390" Warning;
 

@@ -81,6 +81,8 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Where it stands in the file, where it stands in one.
     pub place: Option<Place>,
+    /// Other places that have to do with it, each with what stands there.
+    pub also: Vec<(Place, String)>,
 }
 
 impl Diagnostic {
@@ -93,6 +95,7 @@ impl Diagnostic {
             message: message.into(),
             hint: None,
             place: None,
+            also: Vec::new(),
         }
     }
 
@@ -110,10 +113,20 @@ impl Diagnostic {
         self
     }
 
-    /// `{severity, code, message, hint, at}`; `hint` and `at` are null when absent.
+    /// The same, with another place that has to do with it, and what stands there.
+    #[must_use]
+    pub fn also(mut self, place: Place, what: impl Into<String>) -> Self {
+        if place.is_somewhere() {
+            self.also.push((place, what.into()));
+        }
+        self
+    }
+
+    /// `{severity, code, message, hint, at}`; `hint` and `at` are null when absent. Where
+    /// other places have to do with it, they stand in `also`, each with its `label`.
     #[must_use]
     pub fn json(&self, file: &str) -> serde_json::Value {
-        serde_json::json!({
+        let mut value = serde_json::json!({
             "severity": self.severity.as_str(),
             "code": self.code.as_str(),
             "message": self.message,
@@ -123,7 +136,17 @@ impl Diagnostic {
                 "line": place.line,
                 "column": place.column,
             })),
-        })
+        });
+        if !self.also.is_empty() {
+            value["also"] = self
+                .also
+                .iter()
+                .map(|(place, label)| {
+                    serde_json::json!({ "file": file, "line": place.line, "column": place.column, "label": label })
+                })
+                .collect();
+        }
+        value
     }
 }
 

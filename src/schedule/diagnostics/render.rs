@@ -36,11 +36,14 @@ fn group<'a>(diagnostics: &'a Diagnostics, item: &'a Diagnostic) -> Group<'a> {
     if let Some(place) = item.place {
         // An empty span at the end of a file is shown as one caret.
         let span = place.start..place.end.max(place.start);
-        group = group.element(
-            Snippet::source(diagnostics.text.as_str())
-                .path(diagnostics.file.as_str())
-                .annotation(AnnotationKind::Primary.span(span)),
-        );
+        let mut snippet = Snippet::source(diagnostics.text.as_str())
+            .path(diagnostics.file.as_str())
+            .annotation(AnnotationKind::Primary.span(span));
+        for (place, label) in &item.also {
+            let span = place.start..place.end;
+            snippet = snippet.annotation(AnnotationKind::Context.span(span).label(label.as_str()));
+        }
+        group = group.element(snippet);
     }
     if let Some(hint) = &item.hint {
         group = group.element(Level::HELP.message(hint.as_str()));

@@ -140,7 +140,7 @@ impl Reader<'_> {
         self.agree(&class).then_some(class)
     }
 
-    /// Where each key is written, with `anonymise.COLUMN` for those inside.
+    /// Where each key is written, with `anonymise.COLUMN` and `trigger.COLUMN` for those inside.
     fn places(&self, fields: &Fields<'_, '_>) -> Places {
         let mut keys = BTreeMap::new();
         for (key, value) in fields.table {
@@ -151,6 +151,19 @@ impl Reader<'_> {
                         format!("anonymise.{}", column.get_ref()),
                         self.place_of(column),
                     );
+                }
+            }
+            if let ("trigger", DeValue::Array(entries)) = (&**key.get_ref(), value.get_ref()) {
+                for entry in entries {
+                    let column = match entry.get_ref() {
+                        DeValue::Table(source) => source.get("column"),
+                        _ => Some(entry),
+                    };
+                    if let Some((column, text)) =
+                        column.and_then(|c| Some((c, c.get_ref().as_str()?)))
+                    {
+                        keys.insert(format!("trigger.{text}"), self.place_of(column));
+                    }
                 }
             }
         }
@@ -192,6 +205,7 @@ impl Reader<'_> {
                         first.line
                     ),
                 )
+                .also(*first, "the first class with this id")
                 .hint("give each class an id of its own: the ledger and every approval name it")
                 .at(place),
             );
@@ -228,10 +242,14 @@ impl Reader<'_> {
             for key in NOT_WITH_RETAIN {
                 if let Some(value) = fields.get(key) {
                     let place = self.place_of(value);
-                    self.contradiction(
-                        format!("`{key}` has no place in a class that retains"),
-                        "a retained record is never touched: leave it out, or choose another disposal",
-                        place,
+                    self.report(
+                        Diagnostic::new(
+                            Code::Contradiction,
+                            format!("`{key}` has no place in a class that retains"),
+                        )
+                        .hint("a retained record is never touched: leave it out, or choose another disposal")
+                        .at(place)
+                        .also(self.value_place(fields, "disposal"), "it retains"),
                     );
                 }
             }
@@ -375,10 +393,14 @@ impl Reader<'_> {
             }
             (_, Some((value, _))) => {
                 let place = self.place_of(value);
-                self.contradiction(
-                    "`anonymise` has columns, but the disposal is another".to_owned(),
-                    "write `disposal = \"anonymise\"`, or leave the columns out",
-                    place,
+                self.report(
+                    Diagnostic::new(
+                        Code::Contradiction,
+                        "`anonymise` has columns, but the disposal is another",
+                    )
+                    .hint("write `disposal = \"anonymise\"`, or leave the columns out")
+                    .at(place)
+                    .also(self.value_place(fields, "disposal"), "the disposal"),
                 );
                 None
             }
@@ -387,10 +409,14 @@ impl Reader<'_> {
                 for key in ["dependants", "files"] {
                     if let Some(value) = fields.get(key) {
                         let place = self.place_of(value);
-                        self.contradiction(
-                            format!("`{key}` has no place in a class that only flags"),
-                            "nothing is touched by a flag: leave it out, or choose another disposal",
-                            place,
+                        self.report(
+                            Diagnostic::new(
+                                Code::Contradiction,
+                                format!("`{key}` has no place in a class that only flags"),
+                            )
+                            .hint("nothing is touched by a flag: leave it out, or choose another disposal")
+                            .at(place)
+                            .also(self.value_place(fields, "disposal"), "it only flags"),
                         );
                         fits = false;
                     }
@@ -401,6 +427,13 @@ impl Reader<'_> {
             // Read by `rule` before this; nothing is ever disposed of by it.
             (Kind::Retain, None) => None,
         }
+    }
+
+    /// Where a key's value stands; nowhere if it is not written.
+    fn value_place(&self, fields: &Fields<'_, '_>, key: &str) -> Place {
+        fields
+            .get(key)
+            .map_or_else(Place::default, |value| self.place_of(value))
     }
 
     pub(super) fn contradiction(&mut self, message: String, hint: &str, place: Place) {
@@ -423,7 +456,8 @@ impl Reader<'_> {
                     "a maximum that waits for a review is late when nobody looks",
                 )
                 .hint("watch `retentiond status --overdue`, or leave the gate out")
-                .at(*class.place("gate")),
+                .at(*class.place("gate"))
+                .also(*class.place("limit"), "the maximum"),
             );
         }
         let mut fits = self.stages_agree(class, dispose);
@@ -458,19 +492,20 @@ impl Reader<'_> {
                 condition.is_some_and(|condition| condition.columns().any(|c| c == name))
             };
             let role = if reads(class.claim()) {
-                Some("its `where` reads it")
+                Some(("its `where` reads it", *class.place("where")))
             } else if let Trigger::Columns(triggers) = &dispose.trigger {
+                let at = *class.place("trigger");
                 if triggers.iter().any(|trigger| &trigger.column == name) {
-                    Some("it is a trigger of this class")
+                    Some(("it is a trigger of this class", at))
                 } else if triggers.iter().any(|trigger| reads(trigger.when.as_ref())) {
-                    Some("the `when` of a trigger reads it")
+                    Some(("the `when` of a trigger reads it", at))
                 } else {
                     None
                 }
             } else {
                 None
             };
-            if let Some(role) = role {
+            if let Some((role, read_at)) = role {
                 fits = false;
                 self.report(
                     Diagnostic::new(
@@ -478,7 +513,8 @@ impl Reader<'_> {
                         format!("`{name}` cannot be anonymised: {role}"),
                     )
                     .hint("the class could no longer tell its own records afterwards; keep the column, or judge by another")
-                    .at(place),
+                    .at(place)
+                    .also(read_at, "by this the class is judged"),
                 );
             }
         }

@@ -17,8 +17,10 @@ use chrono_tz::Tz;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::class::Class;
 use super::diagnostics::{Code, Diagnostic, Diagnostics, Place};
 use super::limits::Accept;
+use super::punctual::lateness;
 use super::timetable::Timetable;
 use super::{Schedule, Severity, digest, zone};
 use keys::Keys;
@@ -118,6 +120,9 @@ impl Reader<'_> {
                 .collect()
         });
         let ((organisation, time_zone, every, accept), classes) = (settings?, classes?);
+        for class in &classes {
+            self.punctual(class, &every, &fields);
+        }
         Some(Schedule {
             digest: digest::of_schedule(&organisation, time_zone, &every, accept, &classes),
             file_digest: digest::of_text(self.text),
@@ -131,6 +136,39 @@ impl Reader<'_> {
             warnings: Vec::new(),
             places,
         })
+    }
+
+    /// Whether the timetable can keep a maximum.
+    fn punctual(&mut self, class: &Class, every: &Timetable, file: &Fields<'_, '_>) {
+        let Some(late) = class.dispose().and_then(|dispose| lateness(dispose, every)) else {
+            return;
+        };
+        let written = file
+            .get("schedule")
+            .and_then(|section| section.get_ref().as_table()?.get("every"))
+            .map(|value| self.place_of(value));
+        let day = |date: chrono::NaiveDate| date.format("%-d %B %Y").to_string();
+        let days = match late.days {
+            1 => "a day".to_owned(),
+            n => format!("{n} days"),
+        };
+        self.report(
+            Diagnostic::new(
+                Code::TimetableTooSparse,
+                format!(
+                    "class `{}`: the timetable cannot keep this maximum: a record whose last day is {} goes on {}, {days} late",
+                    class.id(),
+                    day(late.last_day),
+                    day(late.goes_on),
+                ),
+            )
+            .hint(format!(
+                "run the schedule every day, `every = \"{}\"`, or shorten the period by {days}",
+                every.daily()
+            ))
+            .at(*class.place("limit"))
+            .also(written.unwrap_or_default(), "the timetable"),
+        );
     }
 
     /// Takes a table, and reports every key that it should not have.

@@ -119,23 +119,25 @@ impl Reader<'_> {
     }
 
     fn distinct_triggers(&mut self, columns: Vec<(TriggerColumn, Place)>) -> Option<Trigger> {
-        let mut kept: Vec<TriggerColumn> = Vec::new();
+        let mut kept: Vec<(TriggerColumn, Place)> = Vec::new();
         let mut repeated = false;
         for (column, place) in columns {
-            if kept.contains(&column) {
+            if let Some((_, first)) = kept.iter().find(|(other, _)| *other == column) {
                 repeated = true;
-                self.repeated(&format!("the trigger `{}`", column.column), place);
+                self.repeated(&format!("the trigger `{}`", column.column), place, *first);
             }
-            kept.push(column);
+            kept.push((column, place));
         }
+        let kept = kept.into_iter().map(|(column, _)| column).collect();
         (!repeated).then_some(Trigger::Columns(kept))
     }
 
-    pub(super) fn repeated(&mut self, what: &str, place: Place) {
+    pub(super) fn repeated(&mut self, what: &str, place: Place, first: Place) {
         self.report(
             Diagnostic::new(Code::Repeated, format!("{what} is named twice"))
                 .hint("name it once")
-                .at(place),
+                .at(place)
+                .also(first, "first named here"),
         );
     }
 
@@ -322,18 +324,25 @@ impl Reader<'_> {
     fn apart(&mut self, parts: &[Anonymisation], value: &Value<'_>) -> bool {
         let mut apart = true;
         for (position, part) in parts.iter().enumerate() {
-            let earlier = parts.iter().take(position).any(|other| {
+            let earlier = parts.iter().take(position).position(|other| {
                 other.column == part.column
                     && (other.path.starts_with(&part.path) || part.path.starts_with(&other.path))
             });
-            if earlier {
+            if let Some(earlier) = earlier {
                 apart = false;
-                let place = value
-                    .get_ref()
-                    .as_table()
-                    .and_then(|table| table.iter().nth(position))
-                    .map_or_else(|| self.place_of(value), |(key, _)| self.place_of(key));
-                self.repeated(&format!("`{}`, or a part of it,", part.column), place);
+                let place = |position| {
+                    value
+                        .get_ref()
+                        .as_table()
+                        .and_then(|table| table.iter().nth(position))
+                        .map_or_else(|| self.place_of(value), |(key, _)| self.place_of(key))
+                };
+                let (place, first) = (place(position), place(earlier));
+                self.repeated(
+                    &format!("`{}`, or a part of it,", part.column),
+                    place,
+                    first,
+                );
             }
         }
         apart
@@ -361,15 +370,16 @@ impl Reader<'_> {
                     .at(dependant.place),
                 );
             }
-            if dependants
+            if let Some(first) = dependants
                 .iter()
                 .take(position)
-                .any(|other| other.table == dependant.table)
+                .find(|other| other.table == dependant.table)
             {
                 fits = false;
                 self.repeated(
                     &format!("the dependant {}", dependant.table),
                     dependant.place,
+                    first.place,
                 );
             }
         }
@@ -449,12 +459,13 @@ impl Reader<'_> {
             let earlier = files
                 .iter()
                 .take(position)
-                .any(|other| other.table == file.table && other.column == file.column);
-            if earlier {
+                .find(|other| other.table == file.table && other.column == file.column);
+            if let Some(first) = earlier {
                 fits = false;
                 self.repeated(
                     &format!("the file column {}.{}", file.table, file.column),
                     file.place,
+                    first.place,
                 );
             }
         }

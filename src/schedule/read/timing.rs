@@ -8,7 +8,7 @@ use super::{Fields, Reader, Value};
 use crate::ident::Ident;
 use crate::schedule::PLAUSIBLE_FROM;
 use crate::schedule::class::Limit;
-use crate::schedule::diagnostics::{Code, Diagnostic};
+use crate::schedule::diagnostics::{Code, Diagnostic, Place};
 use crate::schedule::period::Period;
 use crate::schedule::rounding::EndOf;
 
@@ -94,23 +94,25 @@ impl Reader<'_> {
     /// A list of columns, each once.
     fn activity(&mut self, value: &Value<'_>) -> Option<Vec<Ident>> {
         let entries = self.array(value, "unless_active", "a list of date columns")?;
-        let mut columns: Vec<Ident> = Vec::new();
+        let mut columns: Vec<(Ident, Place)> = Vec::new();
         let mut fits = true;
         for entry in entries {
+            let place = self.place_of(entry);
             let column = self
                 .text_value(entry, "unless_active")
                 .and_then(|(text, place)| self.column_name(&text, place));
-            match column {
-                None => fits = false,
-                Some(column) if columns.contains(&column) => {
-                    let place = self.place_of(entry);
-                    self.repeated(&format!("the column `{column}`"), place);
-                    fits = false;
-                }
-                Some(column) => columns.push(column),
+            let Some(column) = column else {
+                fits = false;
+                continue;
+            };
+            if let Some((_, first)) = columns.iter().find(|(other, _)| *other == column) {
+                self.repeated(&format!("the column `{column}`"), place, *first);
+                fits = false;
+            } else {
+                columns.push((column, place));
             }
         }
-        fits.then_some(columns)
+        fits.then(|| columns.into_iter().map(|(column, _)| column).collect())
     }
 
     /// A plain date.
