@@ -143,6 +143,9 @@ pub(super) struct Check {
     /// Look at the file alone, not at the database
     #[arg(long)]
     pub offline: bool,
+    /// Print the JSON Schema of the schedule file, for editors
+    #[arg(long, hide = true)]
+    pub json_schema: bool,
 }
 
 #[derive(Debug, Args)]

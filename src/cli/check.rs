@@ -15,6 +15,10 @@ pub(super) async fn run(context: &Context, arguments: args::Check) -> Result<u8,
     if let Some(code) = &arguments.explain {
         return explain(context, code);
     }
+    if arguments.json_schema {
+        output::line(crate::schedule::json_schema::text().trim_end());
+        return Ok(0);
+    }
     let schedule = match context.schedule() {
         Ok(schedule) => schedule,
         Err(Failure::Schedule(diagnostics)) => return Ok(print(context, &diagnostics, "")),

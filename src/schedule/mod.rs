@@ -11,6 +11,7 @@ mod class;
 pub mod condition;
 pub mod diagnostics;
 mod digest;
+pub mod json_schema;
 pub mod limits;
 pub mod period;
 pub mod publish;

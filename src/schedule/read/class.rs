@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-const NOT_WITH_RETAIN: [&str; 17] = [
+pub(super) const NOT_WITH_RETAIN: [&str; 17] = [
     "trigger",
     "plausible_from",
     "trigger_zone",

@@ -92,8 +92,16 @@ pub(super) const FILE_COLUMN: Keys = Keys {
     later: &[],
 };
 
-/// Every kind of table.
-pub(super) const ALL: [&Keys; 6] = [&FILE, &SCHEDULE, &CLASS, &TRIGGER, &DEPENDANT, &FILE_COLUMN];
+/// Every table, each by the name that descriptions use. A key that becomes known needs a
+/// line in `schedule/json_schema/properties.rs` and one in docs/SCHEDULE.md, and tests say so.
+pub(super) const ALL: [(&str, &Keys); 6] = [
+    ("file", &FILE),
+    ("schedule", &SCHEDULE),
+    ("class", &CLASS),
+    ("trigger", &TRIGGER),
+    ("dependant", &DEPENDANT),
+    ("file column", &FILE_COLUMN),
+];
 
 /// The known key that was probably meant, if one is near enough.
 pub(super) fn nearest<'a>(
@@ -109,4 +117,31 @@ pub(super) fn nearest<'a>(
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= most)
         .map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ALL;
+
+    #[test]
+    fn every_table_of_keys_is_in_all() {
+        let written = include_str!("keys.rs")
+            .lines()
+            .filter(|line| {
+                line.starts_with("pub(super) const") && line.ends_with(": Keys = Keys {")
+            })
+            .count();
+        assert_eq!(ALL.len(), written);
+    }
+
+    #[test]
+    fn no_key_is_both_known_and_for_later() {
+        for (table, keys) in ALL {
+            let known: BTreeSet<&str> = keys.known.iter().copied().collect();
+            assert_eq!(known.len(), keys.known.len(), "{table}");
+            assert!(keys.later.iter().all(|key| !known.contains(key)), "{table}");
+        }
+    }
 }

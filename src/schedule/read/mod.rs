@@ -51,8 +51,27 @@ pub(super) fn schedule(text: &str, file: &str) -> Result<Schedule, Diagnostics> 
 pub fn known_keys() -> Vec<(&'static str, &'static str)> {
     keys::ALL
         .iter()
-        .flat_map(|keys| keys.known.iter().map(|key| (keys.name, *key)))
+        .flat_map(|(_, keys)| keys.known.iter().map(|key| (keys.name, *key)))
         .collect()
+}
+
+/// Which keys each table of the file knows, and which are for a later version: the table's
+/// name, those, and these.
+pub(super) fn key_tables() -> impl Iterator<
+    Item = (
+        &'static str,
+        &'static [&'static str],
+        &'static [&'static str],
+    ),
+> {
+    keys::ALL
+        .iter()
+        .map(|(table, keys)| (*table, keys.known, keys.later))
+}
+
+/// What a class that retains has no use for.
+pub(super) fn not_with_retain() -> &'static [&'static str] {
+    &class::NOT_WITH_RETAIN
 }
 
 type Value<'i> = Spanned<DeValue<'i>>;
