@@ -188,6 +188,10 @@ fn what_the_reader_takes_it_takes() {
         format!(
             "{DELETES}tolerance = \"0 days\"\nplausible_from = 1950-01-01\ntrigger_zone = \"UTC\""
         ),
+        format!(
+            "{DELETES}notice = \"30 days\"\n{}",
+            "stages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]"
+        ),
         anonymises("{ name = \"redact\", email = \"null\", \"answers.phone\" = \"remove\" }"),
     ];
     let validator = validator();
@@ -225,6 +229,12 @@ fn what_it_refuses_the_reader_refuses() {
         format!("{DELETES}tolerance = \"1 month\""),
         format!("{DELETES}review_on = 2030-03-31"),
         format!("{DELETES}limit = \"max\""),
+        format!("{DELETES}notice = \"1 month\""),
+        format!(
+            "{DELETES}{}",
+            "stages = [{ after = \"1 year\", disposal = \"delete\" }]"
+        ),
+        format!("{DELETES}{}", "stages = [{ disposal = \"flag\" }]"),
         format!("{DELETES}gate = \"\""),
         format!("{DELETES}dependants = []"),
         format!("{DELETES}dependants = [{{ action = \"unlink\" }}]"),
@@ -320,6 +330,7 @@ fn the_manual_has_every_known_key_and_no_other() {
             "schedule" => "`[schedule]`",
             "class" => "`[[class]]`",
             "trigger" => "An entry of `trigger`",
+            "stage" => "An entry of `stages`",
             "dependant" => "An entry of `dependants`",
             "file column" => "An entry of `files`",
             other => panic!("the manual has no section for `{other}`: name its heading here"),

@@ -37,9 +37,11 @@ pub(super) fn advise(fit: &mut Fit, class: &Class, schedule: &Schedule, catalog:
             advice.publications(touched, &place);
         }
     }
-    if let Disposal::Anonymise(columns) = &dispose.disposal {
-        advice.exclusions(columns);
-        advice.pages(columns);
+    for step in dispose.steps() {
+        if let Disposal::Anonymise(columns) = &step.disposal {
+            advice.exclusions(columns);
+            advice.pages(columns);
+        }
     }
 }
 

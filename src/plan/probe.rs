@@ -159,9 +159,23 @@ fn anonymisation(class: &Class, schedule: &Schedule, catalog: &Catalog) -> Vec<P
     let (Some(dispose), Some(table)) = (class.dispose(), catalog.table(class.table())) else {
         return Vec::new();
     };
-    let Disposal::Anonymise(parts) = &dispose.disposal else {
-        return Vec::new();
-    };
+    dispose
+        .steps()
+        .iter()
+        .flat_map(|step| match &step.disposal {
+            Disposal::Anonymise(parts) => written_by(class, parts, table, schedule),
+            Disposal::Flag | Disposal::Delete => Vec::new(),
+        })
+        .collect()
+}
+
+/// What one anonymisation writes, against what the table's constraints read.
+fn written_by(
+    class: &Class,
+    parts: &[Anonymisation],
+    table: &Table,
+    schedule: &Schedule,
+) -> Vec<Probe> {
     let mut written: Written<'_> = Vec::new();
     for part in parts {
         let Some(column) = table.column(&part.column) else {

@@ -31,6 +31,13 @@ pub struct Lateness {
 /// The worst lateness of a class; `None` where it is a minimum, or is always in time.
 #[must_use]
 pub fn lateness(dispose: &Dispose, every: &Timetable) -> Option<Lateness> {
+    let steps = dispose.steps();
+    let late = steps.iter().filter_map(|step| step_lateness(step, every));
+    late.reduce(|worst, late| if late.days > worst.days { late } else { worst })
+}
+
+/// Of one stage, or of the class's own disposal.
+fn step_lateness(dispose: &Dispose, every: &Timetable) -> Option<Lateness> {
     if dispose.limit != Limit::Maximum {
         return None;
     }

@@ -96,12 +96,11 @@ pub(in crate::plan) fn place_of<'a>(class: &'a Class, anonymisation: &Anonymisat
         written.push('.');
         written.push_str(key);
     }
-    let exact = class.place(&written);
-    if exact == &class.places().class {
-        class.place("anonymise")
-    } else {
-        exact
-    }
+    let keys = &class.places().keys;
+    // The columns of a stage stand within it.
+    keys.get(&written)
+        .or_else(|| keys.get("stages"))
+        .unwrap_or_else(|| class.place("anonymise"))
 }
 
 /// What a class does with a column besides.

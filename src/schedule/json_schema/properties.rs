@@ -63,11 +63,11 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ),
         ("class", "period") => (
             "How long a record is kept: whole years, months, weeks and days, or a sum of them, such as \"1 year 6 months\" or \"P1Y6M\".",
-            json!({ "type": "string", "pattern": r"^\s*(P([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?|[0-9]+\s+(years?|months?|weeks?|days?)(\s+[0-9]+\s+(years?|months?|weeks?|days?))*)\s*$" }),
+            period(),
         ),
         ("class", "tolerance") => (
             "How many days a record may be past before it is reported as overdue, such as \"30 days\". None if left out; a maximum has none.",
-            json!({ "type": "string", "pattern": r"^\s*(P([0-9]+W)?([0-9]+D)?|[0-9]+\s+(weeks?|days?)(\s+[0-9]+\s+(weeks?|days?))*)\s*$" }),
+            days(),
         ),
         ("class", "unless_active") => (
             "Date columns that show when somebody last worked with the record: one that lies after the trigger keeps it, and it is shown.",
@@ -77,15 +77,17 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             "What happens at the end: \"flag\" lists the record, \"anonymise\" overwrites columns, \"delete\" deletes the row; \"retain\" keeps it and protects it from every other class.",
             words(["flag", "anonymise", "delete", "retain"]),
         ),
-        ("class", "anonymise") => (
+        ("class" | "stage", "anonymise") => (
             "What is written to each column instead. A path into a JSON column stands in quotes, and can only be removed: \"answers.phone\" = \"remove\".",
-            json!({
-                "type": "object", "minProperties": 1, "additionalProperties": false,
-                "patternProperties": {
-                    r"^[^.]+$": words(Strategy::ALL.into_iter().filter(|s| *s != Strategy::Remove).map(Strategy::name)),
-                    r"^[^.]+(\.[^.]+)+$": words([Strategy::Remove.name()]),
-                },
-            }),
+            columns(),
+        ),
+        ("class", "stages") => (
+            "What is done to a record before its own disposal, each after a shorter period from the same trigger.",
+            json!({ "type": "array", "minItems": 1, "items": object("stage", &["after", "disposal"]) }),
+        ),
+        ("class", "notice") => (
+            "How many days before it goes a record is flagged, such as \"30 days\".",
+            days(),
         ),
         ("class", "limit") => (
             "\"minimum\" (also if left out): kept at least so long, due on the day after. \"maximum\": at most so long, due on the last day; late is a breach.",
@@ -116,6 +118,15 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ("class", "review_on") => (
             "When somebody is to ask again whether a class that retains must still do so. Warns from that day on.",
             date(),
+        ),
+
+        ("stage", "after") => (
+            "How long after the trigger: a period, shorter than the next stage's.",
+            period(),
+        ),
+        ("stage", "disposal") => (
+            "What is done then: \"flag\" or \"anonymise\".",
+            words(["flag", "anonymise"]),
         ),
 
         ("trigger", "column") => ("The date column.", text()),
@@ -159,4 +170,28 @@ fn date() -> Value {
 fn words(words: impl IntoIterator<Item = &'static str>) -> Value {
     let words: Vec<&str> = words.into_iter().collect();
     json!({ "type": "string", "enum": words })
+}
+
+/// A period in words or ISO 8601.
+fn period() -> Value {
+    json!({ "type": "string", "pattern": r"^\s*(P([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?|[0-9]+\s+(years?|months?|weeks?|days?)(\s+[0-9]+\s+(years?|months?|weeks?|days?))*)\s*$" })
+}
+
+/// A number of days or weeks.
+fn days() -> Value {
+    json!({ "type": "string", "pattern": r"^\s*(P([0-9]+W)?([0-9]+D)?|[0-9]+\s+(weeks?|days?)(\s+[0-9]+\s+(weeks?|days?))*)\s*$" })
+}
+
+/// Columns and what is written to them.
+fn columns() -> Value {
+    let whole = Strategy::ALL
+        .into_iter()
+        .filter(|strategy| *strategy != Strategy::Remove);
+    json!({
+        "type": "object", "minProperties": 1, "additionalProperties": false,
+        "patternProperties": {
+            r"^[^.]+$": words(whole.map(Strategy::name)),
+            r"^[^.]+(\.[^.]+)+$": words([Strategy::Remove.name()]),
+        },
+    })
 }

@@ -94,11 +94,12 @@ pub(super) const FILE_COLUMN: Keys = Keys {
 
 /// Every table, each by the name that descriptions use. A key that becomes known needs a
 /// line in `schedule/json_schema/properties.rs` and one in docs/SCHEDULE.md, and tests say so.
-pub(super) const ALL: [(&str, &Keys); 6] = [
+pub(super) const ALL: [(&str, &Keys); 7] = [
     ("file", &FILE),
     ("schedule", &SCHEDULE),
     ("class", &CLASS),
     ("trigger", &TRIGGER),
+    ("stage", &STAGE),
     ("dependant", &DEPENDANT),
     ("file column", &FILE_COLUMN),
 ];
