@@ -31,6 +31,10 @@ pub struct Lateness {
 /// The worst lateness of a class; `None` where it is a minimum, or is always in time.
 #[must_use]
 pub fn lateness(dispose: &Dispose, every: &Timetable) -> Option<Lateness> {
+    // Most schedules run every day, and are read often.
+    if every.canonical() == every.daily() {
+        return None;
+    }
     let steps = dispose.steps();
     let late = steps.iter().filter_map(|step| step_lateness(step, every));
     late.reduce(|worst, late| if late.days > worst.days { late } else { worst })

@@ -184,6 +184,9 @@ fn a_file_with_a_fault_in_it() {
     error[R0112]: the id `study` is already that of the class on line 80
       --> s.toml:90:6
        |
+    80 | id = "study"
+       |      ------- the first class with this id
+    ...
     90 | id = "study"
        |      ^^^^^^^
        |
