@@ -176,6 +176,7 @@ fn what_the_reader_takes_it_takes() {
         ),
         DELETES.replace("8 years", "1 year 6 months"),
         DELETES.replace("8 years", "P1Y6M2W3D"),
+        format!("{DELETES}max_rows = 1000\nmax_share = 0.5\nmax_growth = 3.0"),
         format!("{DELETES}limit = \"maximum\"\nwhere = \"kind = 'a'\""),
         format!("{DELETES}gate = \"review\"\nlawful_basis = \"Art 6\"\nowner = \"Clerk\""),
         format!(
@@ -236,6 +237,10 @@ fn what_it_refuses_the_reader_refuses() {
         ),
         format!("{DELETES}{}", "stages = [{ disposal = \"flag\" }]"),
         format!("{DELETES}gate = \"\""),
+        format!("{DELETES}max_rows = 0"),
+        format!("{DELETES}max_rows = 1.5"),
+        format!("{DELETES}max_share = 1.5"),
+        format!("{DELETES}max_growth = 0"),
         format!("{DELETES}dependants = []"),
         format!("{DELETES}dependants = [{{ action = \"unlink\" }}]"),
         format!("{DELETES}dependants = [\"a.b.c\"]"),

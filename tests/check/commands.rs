@@ -2,7 +2,7 @@
 //! about at will are shown in `src/cli/failure.rs`.
 
 use crate::command::{Desk, Said};
-use crate::{DELETES, LETTER, class, database};
+use crate::{DELETES, LETTER, check, class, codes, database};
 
 /// Runs a command twice, for a person and for a script, and shows both.
 fn shown(code: &str, desk: &Desk, words: &str) {
@@ -51,5 +51,27 @@ async fn every_failure_that_can_be_brought_about() {
 
     let ours = Desk::with(&admin, &schedule);
     assert_eq!(ours.run("migrate").code, 0);
+    shown("R0490", &ours, "run");
+    shown("R0491", &ours, "accept 0000000000 --reason none");
+    let automatic = schedule.replacen("[[class]]", "accept = \"automatic\"\n\n[[class]]", 1);
+    let ours = Desk::with(&admin, &automatic);
     shown("R0405", &ours, "run --on-plan sha256:0000000000000000");
+}
+
+#[tokio::test]
+async fn a_change_that_waits() {
+    let (_, admin) = database(LETTER, "").await;
+    let desk = Desk::with(&admin, &class(DELETES));
+    assert_eq!(desk.run("migrate").code, 0);
+    let (_, plan) = desk.json("plan");
+    let digest = plan["plan"]["schedule"].as_str().unwrap().to_owned();
+    let accepted = desk.run(&format!("accept {digest} --reason first"));
+    assert_eq!(accepted.code, 0, "{accepted}");
+    let (text, found) = check(&admin, &class(&DELETES.replace("8 years", "8 days")));
+    // The account is the tests' superuser.
+    assert_eq!(
+        codes(&found).into_iter().collect::<Vec<_>>(),
+        ["R0354", "R0390"]
+    );
+    insta::assert_snapshot!("R0390", format!("{text}{}", found[0]));
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use retentiond::schedule::Code;
 
 /// Codes that nothing says yet. Whoever says one takes it out and shows it.
-const UNUSED: [Code; 1] = [Code::RulesCollide];
+const UNUSED: [Code; 2] = [Code::RulesCollide, Code::ForceUnreadable];
 
 fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{class, object};
 use crate::schedule::class::{Fate, Gate, Limit, Strategy};
+use crate::schedule::limits::Accept;
 use crate::schedule::rounding::EndOf;
 
 /// A key's description, for the pop-up of an editor, and the shape of its values.
@@ -27,6 +28,11 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ("schedule", "every") => (
             "When passes start: second, minute, hour, day of month, month, day of week, in the schedule's zone. \"0 0 2 * * *\" is 02:00 every day.",
             json!({ "type": "string", "pattern": r"^\s*([^\s@]+\s+){4,5}[^\s@]+\s*$" }),
+        ),
+
+        ("schedule", "accept") => (
+            "\"by hand\" (also if left out): a changed version waits until somebody accepts it, and the accepted one stays in force. \"automatic\": it is in force at once.",
+            words(Accept::ALL.map(Accept::name)),
         ),
 
         ("class", "id") => (
@@ -127,6 +133,19 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ("stage", "disposal") => (
             "What is done then: \"flag\" or \"anonymise\".",
             words(["flag", "anonymise"]),
+        ),
+
+        ("class", "max_rows") => (
+            "The most records that may go in one pass. Over it the class does nothing until somebody accepts the plan.",
+            json!({ "type": "integer", "minimum": 1 }),
+        ),
+        ("class", "max_share") => (
+            "The largest share of the table that may go within seven days, such as 0.1. 0.25 if left out; never under 100 records.",
+            json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }),
+        ),
+        ("class", "max_growth") => (
+            "The most times as many records as in the last completed pass, such as 3.0. Off if left out.",
+            json!({ "type": "number", "exclusiveMinimum": 0 }),
         ),
 
         ("trigger", "column") => ("The date column.", text()),
