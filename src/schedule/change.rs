@@ -230,6 +230,16 @@ impl<'a> Comparison<'a> {
             mild.period = new.period;
         }
         self.timing(old, new);
+        if old.notice != new.notice {
+            let notice =
+                |days: Option<u32>| days.map_or_else(|| "none".to_owned(), |n| format!("{n} days"));
+            let what = instead("the notice", &notice(new.notice), &notice(old.notice));
+            self.add("notice", what, old.notice.is_some());
+            mild.notice = new.notice;
+        }
+        if old.stages != new.stages {
+            self.asks("stages", "its stages differ".to_owned());
+        }
         self.differs("limit", "the limit", old.limit.name(), new.limit.name());
         let mut touches_nothing = false;
         if old.disposal != new.disposal {

@@ -93,7 +93,15 @@ pub(super) const FILE_COLUMN: Keys = Keys {
 };
 
 /// Every kind of table.
-pub(super) const ALL: [&Keys; 6] = [&FILE, &SCHEDULE, &CLASS, &TRIGGER, &DEPENDANT, &FILE_COLUMN];
+pub(super) const ALL: [&Keys; 7] = [
+    &STAGE,
+    &FILE,
+    &SCHEDULE,
+    &CLASS,
+    &TRIGGER,
+    &DEPENDANT,
+    &FILE_COLUMN,
+];
 
 /// The known key that was probably meant, if one is near enough.
 pub(super) fn nearest<'a>(
