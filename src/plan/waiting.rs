@@ -32,11 +32,12 @@ impl<'a> Other<'a> {
         decisions: &Decisions,
         now: DateTime<Utc>,
     ) -> Self {
+        let known = super::link::known(schedule, catalog);
         let mute = schedule
             .classes()
             .iter()
             .filter_map(|class| {
-                let fit = fit::fit(class, catalog);
+                let fit = fit::fit(class, catalog, &known);
                 let mute = if !fit.refusals.is_empty() {
                     fit.mute()
                 } else if decisions.paused(class.id()) {

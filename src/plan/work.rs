@@ -80,10 +80,10 @@ pub(super) fn earlier(
             };
             let protect = all(vec![
                 negated(&judge.held(table, "t")),
-                negated(&judge.dependant_held(relations, "t")),
+                negated(&judge.dependant_held(relations, table, "t")),
                 negated(&judge.gated(&table.name, "t")),
-                negated(&judge.dependant_gated(relations, "t")),
-                negated(&then.dependant_protected(relations, "t")),
+                negated(&judge.dependant_gated(relations, table, "t")),
+                negated(&then.dependant_protected(relations, table, "t")),
                 then.to_be_noticed(class, step, "t"),
             ]);
             work.push(parts(
@@ -291,7 +291,7 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
         judge.past(class, dispose, "t"),
         super::judge::any(vec![
             judge.held(table, "t"),
-            judge.dependant_held(relations, "t")
+            judge.dependant_held(relations, table, "t")
         ]),
         judge.done(class, dispose, "t"),
     );
@@ -343,14 +343,14 @@ pub(super) fn unprotected(
     let done = judge.done(class, dispose, a);
     let conditions = vec![
         negated(&judge.held(table, a)),
-        negated(&judge.dependant_held(relations, a)),
+        negated(&judge.dependant_held(relations, table, a)),
         negated(&judge.gated(&table.name, a)),
-        negated(&judge.dependant_gated(relations, a)),
+        negated(&judge.dependant_gated(relations, table, a)),
         negated(&judge.in_notice(&table.name, a)),
-        negated(&judge.dependant_in_notice(relations, a)),
+        negated(&judge.dependant_in_notice(relations, table, a)),
         judge.let_go(class, dispose, a),
         judge.governs(class, a),
-        negated(&judge.dependant_protected(relations, a)),
+        negated(&judge.dependant_protected(relations, table, a)),
         negated(&judge.active(&table.name, a)),
         judge.released_there(class, dispose, a),
         negated(&done),

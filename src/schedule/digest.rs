@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::PLAUSIBLE_FROM;
-use super::class::{Anonymisation, Class, Disposal, Dispose, Rule, Trigger};
+use super::class::{Anonymisation, Class, Dependant, Disposal, Dispose, Relation, Rule, Trigger};
 use super::condition::Condition;
 use super::limits::{Accept, Limits};
 use super::timetable::Timetable;
@@ -166,12 +166,19 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.number(days as usize);
     }
     let mut dependants: Vec<_> = dispose.dependants.iter().collect();
-    dependants.sort_by_key(|dependant| &dependant.table);
+    dependants.sort_by_key(|dependant| (&dependant.table, relation_text(dependant)));
     canonical.number(dependants.len());
     for dependant in dependants {
         canonical.text(dependant.table.schema().as_str());
         canonical.text(dependant.table.name().as_str());
-        canonical.text(dependant.fate.name());
+        match &dependant.relation {
+            None => canonical.text(dependant.fate.name()),
+            // Another word, so that what follows is told apart from the next dependant.
+            Some(by) => {
+                canonical.text(&format!("{} by relation", dependant.fate.name()));
+                relation(canonical, by);
+            }
+        }
     }
     let mut files: Vec<_> = dispose.files.iter().collect();
     files.sort_by_key(|file| (&file.table, &file.column, &file.store));
@@ -207,6 +214,27 @@ fn disposal(canonical: &mut Canonical, disposal: &Disposal) {
     if let Disposal::Anonymise(columns) = disposal {
         anonymisation(canonical, columns);
     }
+}
+
+fn relation(canonical: &mut Canonical, relation: &Relation) {
+    canonical.number(relation.columns.len());
+    canonical.text(relation.to.schema().as_str());
+    canonical.text(relation.to.name().as_str());
+    for (left, right) in &relation.columns {
+        canonical.text(left.as_str());
+        canonical.text(right.as_str());
+    }
+    canonical.condition(relation.when.as_ref());
+}
+
+/// For the order alone.
+fn relation_text(dependant: &Dependant) -> Option<(String, String)> {
+    let relation = dependant.relation.as_ref()?;
+    let when = relation
+        .when
+        .as_ref()
+        .map_or_else(String::new, Condition::text);
+    Some((format!("{:?}", (&relation.to, &relation.columns)), when))
 }
 
 fn anonymisation(canonical: &mut Canonical, columns: &[Anonymisation]) {

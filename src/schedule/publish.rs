@@ -47,12 +47,17 @@ impl Words {
                 }
                 then.push_str(done_in_words(&dispose.disposal));
                 let mut then = sentence(&then);
-                let with: Vec<String> = dispose
-                    .dependants
-                    .iter()
-                    .filter(|dependant| dependant.fate == Fate::Delete)
-                    .map(|dependant| spoken(dependant.table.name().as_str()))
-                    .collect();
+                let mut with: Vec<String> = Vec::new();
+                for dependant in &dispose.dependants {
+                    let words = if &dependant.table == class.table() {
+                        "what answers it".to_owned()
+                    } else {
+                        spoken(dependant.table.name().as_str())
+                    };
+                    if dependant.fate == Fate::Delete && !with.contains(&words) {
+                        with.push(words);
+                    }
+                }
                 if !with.is_empty() {
                     let _ = write!(
                         then,

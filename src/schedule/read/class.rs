@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{Fields, Reader, Value, keys};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::class::{
-    Class, Disposal, Dispose, Gate, Limit, Places, Rule, Strategy, Trigger,
+    Class, Disposal, Dispose, Gate, Limit, Places, Rule, Stage, Strategy, Trigger,
 };
 use crate::schedule::condition::Condition;
 use crate::schedule::diagnostics::{Code, Diagnostic, Place};
@@ -289,8 +289,10 @@ impl Reader<'_> {
             None => Some(Vec::new()),
         };
         let notice = self.notice(fields, kind == Some(Kind::Flag));
+        let anonymises =
+            kind == Some(Kind::Anonymise) || stages.iter().flatten().any(Stage::anonymises);
         let dependants = match fields.get("dependants") {
-            Some(value) => self.dependants(value, table),
+            Some(value) => self.dependants(value, table, anonymises),
             None => Some(Vec::new()),
         };
         let files = match fields.get("files") {

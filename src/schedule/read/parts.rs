@@ -30,7 +30,12 @@ impl Reader<'_> {
 
     /// The place of a part of a text, where the file holds the text as it is: a
     /// string with escapes is underlined as a whole.
-    fn within(&self, place: Place, text: &str, span: Option<std::ops::Range<usize>>) -> Place {
+    pub(super) fn within(
+        &self,
+        place: Place,
+        text: &str,
+        span: Option<std::ops::Range<usize>>,
+    ) -> Place {
         let written = self.text.get(place.start..place.end).unwrap_or_default();
         match (written.find(text), span) {
             (Some(offset), Some(span)) if span.end > span.start => {
@@ -337,82 +342,6 @@ impl Reader<'_> {
             }
         }
         apart
-    }
-
-    pub(super) fn dependants(
-        &mut self,
-        value: &Value<'_>,
-        own: Option<&TableName>,
-    ) -> Option<Vec<Dependant>> {
-        let entries = self.array(value, "dependants", "a list of tables")?;
-        let read: Vec<Option<Dependant>> =
-            entries.iter().map(|entry| self.dependant(entry)).collect();
-        let dependants: Vec<Dependant> = read.into_iter().collect::<Option<_>>()?;
-        let mut fits = true;
-        for (position, dependant) in dependants.iter().enumerate() {
-            if Some(&dependant.table) == own {
-                fits = false;
-                self.report(
-                    Diagnostic::new(
-                        Code::OwnDependant,
-                        format!("{} is the class's own table", dependant.table),
-                    )
-                    .hint("name only tables whose rows refer to the class's records")
-                    .at(dependant.place),
-                );
-            }
-            if dependants
-                .iter()
-                .take(position)
-                .any(|other| other.table == dependant.table)
-            {
-                fits = false;
-                self.repeated(
-                    &format!("the dependant {}", dependant.table),
-                    dependant.place,
-                );
-            }
-        }
-        fits.then_some(dependants)
-    }
-
-    fn dependant(&mut self, entry: &Value<'_>) -> Option<Dependant> {
-        match entry.get_ref() {
-            DeValue::Table(table) => {
-                let place = self.place_of(entry);
-                let fields = self.fields(table, &keys::DEPENDANT, place);
-                let table = self
-                    .required_text(&fields, "table")
-                    .and_then(|(text, place)| {
-                        self.table_name(&text, place).map(|table| (table, place))
-                    });
-                let fate = match fields.get("action") {
-                    Some(value) => {
-                        self.word(value, "action", &Fate::ALL.map(|fate| (fate.name(), fate)))
-                    }
-                    None => Some(Fate::Delete),
-                };
-                let (table, place) = table?;
-                Some(Dependant {
-                    table,
-                    fate: fate?,
-                    place,
-                })
-            }
-            DeValue::String(_) => {
-                let (text, place) = self.text_value(entry, "dependants")?;
-                let table = self.table_name(&text, place)?;
-                Some(Dependant {
-                    table,
-                    fate: Fate::Delete,
-                    place,
-                })
-            }
-            _ => {
-                self.wrong_type("dependants", "a list of tables", entry);
-                None
-            }
-        }
     }
 
     pub(super) fn files(
