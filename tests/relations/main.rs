@@ -11,5 +11,6 @@ mod support;
 
 mod asking;
 mod meanwhile;
+mod threads;
 mod tickets;
 mod unfit;
