@@ -34,8 +34,8 @@ pub(super) async fn run(
     until: &[String],
     first: EntryId,
 ) -> Result<Done, EnforceError> {
-    let mut records = lock_records(conn, context, scan, follow, after, until).await?;
     let mut done = Done::default();
+    let mut records = lock_records(conn, context, scan, follow, after, until, &mut done).await?;
     if records.is_empty() {
         return Ok(done);
     }

@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::batch::{Context, Done};
 use super::error::EnforceError;
 use super::rows::{self, OwnedKey};
-use crate::plan::{Dependant, FileOf, Follow, Referrer, Scan, Shared, Verdict};
+use crate::plan::{Dependant, FileOf, Follow, Key, Reads, Referrer, Scan, Shared, Verdict};
 use crate::store;
 
 /// A record of the class, locked.
@@ -131,6 +131,7 @@ pub(super) async fn lock_records(
     follow: &Follow,
     after: Option<&[String]>,
     until: &[String],
+    done: &mut Done,
 ) -> Result<Vec<Record>, EnforceError> {
     let failed = sql("locking records");
     let text = scan.act.text(after.is_some(), true);
@@ -152,11 +153,64 @@ pub(super) async fn lock_records(
             stays: false,
         })
     };
+    let answer = query.fetch_all(&mut *conn).await.map_err(failed)?;
+    let mut records: Vec<Record> = answer
+        .iter()
+        .map(|row| decode(row).map_err(failed))
+        .collect::<Result<_, _>>()?;
+    if let Some(reads) = &follow.reads {
+        let links: Vec<&[Option<String>]> = records.iter().map(|r| &r.links[..]).collect();
+        let keys: Vec<&OwnedKey> = records.iter().map(|r| &r.key).collect();
+        let judged = judge_again(conn, reads, &links, &keys, key, |row| row.try_get(width)).await?;
+        for record in &mut records {
+            if judged.get(&record.key) != Some(&true) {
+                record.stays = true;
+                done.changed += 1;
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// Locks what the judgement of some locked rows reads beyond them, and judges them again by a
+/// later statement: from then on nothing that it reads can change until the end.
+async fn judge_again<T>(
+    conn: &mut PgConnection,
+    reads: &Reads,
+    links: &[&[Option<String>]],
+    keys: &[&OwnedKey],
+    key: &Key,
+    answered: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+) -> Result<HashMap<OwnedKey, T>, EnforceError> {
+    let failed = sql("locking what a decision reads");
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    for read in &reads.rows {
+        let values: BTreeSet<Vec<String>> = links
+            .iter()
+            .filter_map(|links| linked(links, &read.links))
+            .collect();
+        if values.is_empty() {
+            continue;
+        }
+        let mut query = store::planned(&read.lock);
+        for nth in 0..read.links.len() {
+            let column: Vec<String> = values.iter().map(|row| row[nth].clone()).collect();
+            query = query.bind(column);
+        }
+        query.execute(&mut *conn).await.map_err(failed)?;
+    }
+    let mut query = store::planned(&reads.again);
+    for array in rows::key_arrays(keys.iter().copied(), key.columns.len()) {
+        query = query.bind(array);
+    }
     let answer = query.fetch_all(conn).await.map_err(failed)?;
     answer
         .iter()
-        .map(|row| decode(row).map_err(failed))
-        .collect()
+        .map(|row| Ok((rows::key(row, 0, key)?, answered(row)?)))
+        .collect::<Result<_, sqlx::Error>>()
+        .map_err(failed)
 }
 
 /// The values of some links, unless one is NULL (which refers to nothing).
@@ -242,6 +296,20 @@ pub(super) async fn lock_dependants(
     }
     let mut found = found.rows;
     gather_roots(dependant, own_place, inbound, &mut found);
+    if let Some(reads) = &dependant.reads {
+        let links: Vec<&[Option<String>]> = found.iter().map(|row| &row.links[..]).collect();
+        let keys: Vec<&OwnedKey> = found.iter().map(|row| &row.key).collect();
+        let verdict = |row: &PgRow| row.try_get::<i32, _>(dependant.key.columns.len());
+        let judged = judge_again(conn, reads, &links, &keys, &dependant.key, verdict).await?;
+        for row in &mut found {
+            let free = judged
+                .get(&row.key)
+                .map(|verdict| Verdict::from_sql(*verdict));
+            if free != Some(Verdict::Free) && row.keeps.is_none() {
+                row.keeps = Some(Keeps::Protected);
+            }
+        }
+    }
     for row in &found {
         if let Some(why) = &row.keeps {
             for root in &row.roots {
@@ -472,6 +540,20 @@ pub(super) async fn lock_shared(
                         records: users.clone(),
                     });
                 }
+            }
+        }
+    }
+    if let Some(reads) = &shared.reads {
+        let links: Vec<&[Option<String>]> = found.iter().map(|row| &row.links[..]).collect();
+        let keys: Vec<&OwnedKey> = found.iter().map(|row| &row.key).collect();
+        let verdict = |row: &PgRow| row.try_get::<i32, _>(width);
+        let judged = judge_again(conn, reads, &links, &keys, &shared.key, verdict).await?;
+        for row in &found {
+            let free = judged
+                .get(&row.key)
+                .map(|verdict| Verdict::from_sql(*verdict));
+            for nth in row.records.iter().filter(|_| free != Some(Verdict::Free)) {
+                keep(&mut records[*nth], &Keeps::Protected, done);
             }
         }
     }

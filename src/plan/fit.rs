@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::judge::Mute;
 use super::link::{Broken, By, Link};
+use super::related::{Unreached, leads};
 use super::relations::{Misfit, Relations, is_led_to, line, resolve};
 use crate::catalog::{Catalog, Column, Kind, OnDelete, Sort, Table};
 use crate::ident::{Ident, TableName};
@@ -250,6 +251,13 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
     let place = class.place("trigger");
     for source in sources {
         condition(fit, class, table, source.when.as_ref(), "trigger", catalog);
+        let table = match &source.related {
+            None => table,
+            Some(related) => match related_table(fit, class, related, catalog) {
+                Some(related) => related,
+                None => continue,
+            },
+        };
         let Some(column) = table.column(&source.column) else {
             fit.refuse(
                 Code::NoSuchColumn,
@@ -292,6 +300,65 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
             );
         }
     }
+}
+
+/// The table of a trigger in a related row, if it can be read.
+fn related_table<'a>(
+    fit: &mut Fit,
+    class: &Class,
+    related: &TableName,
+    catalog: &'a Catalog,
+) -> Option<&'a Table> {
+    let (id, place) = (class.id(), class.place("trigger"));
+    let Some(table) = catalog.table(related) else {
+        fit.refuse(
+            Code::NoSuchTable,
+            format!("class `{id}`: there is no table `{related}` in the database"),
+            nearest(related, catalog).map_or_else(
+                || "a trigger of another table is written `table.column`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            ),
+            place,
+        );
+        return None;
+    };
+    match leads(class.table(), related, catalog) {
+        Err(Unreached::NoKey) => fit.refuse(
+            Code::TriggerUnreached,
+            format!(
+                "class `{id}`: no foreign key leads from `{}` to `{related}`, where the trigger stands",
+                class.table()
+            ),
+            "declare the foreign key in the database, or keep the date in a column of the class's own table",
+            place,
+        ),
+        Err(Unreached::Several(keys)) => fit.refuse(
+            Code::TriggerUnreached,
+            format!(
+                "class `{id}`: several foreign keys lead from `{}` to `{related}` ({}), and the trigger stands in one row",
+                class.table(),
+                keys.join(", ")
+            ),
+            format!(
+                "keep the date that counts in a column of `{}`, filled from the row that is meant, and name that column",
+                class.table()
+            ),
+            place,
+        ),
+        Ok(link) => {
+            if table.row_security {
+                fit.refuse(
+                    Code::RowSecurity,
+                    format!("class `{id}`: row-level security hides rows of `{related}` from the role"),
+                    "connect as a role with BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
+                    place,
+                );
+            }
+            index_on(fit, class, &link, catalog, "trigger");
+            return Some(table);
+        }
+    }
+    None
 }
 
 /// The columns that show when a record was last worked with.
@@ -500,7 +567,7 @@ fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
     }
     for inbound in relations.inbound.iter().chain(&relations.unlinked) {
         for edge in &inbound.edges {
-            index_on(fit, class, edge, catalog);
+            index_on(fit, class, edge, catalog, "dependants");
         }
     }
     for edge in relations
@@ -508,12 +575,12 @@ fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
         .iter()
         .flat_map(|referred| &referred.all_inbound)
     {
-        index_on(fit, class, edge, catalog);
+        index_on(fit, class, edge, catalog, "dependants");
     }
     fit.relations = relations;
 }
 
-fn index_on(fit: &mut Fit, class: &Class, edge: &Link, catalog: &Catalog) {
+fn index_on(fit: &mut Fit, class: &Class, edge: &Link, catalog: &Catalog, key: &str) {
     if catalog
         .table(&edge.from)
         .is_some_and(|table| !is_led_to(table, edge))
@@ -528,7 +595,7 @@ fn index_on(fit: &mut Fit, class: &Class, edge: &Link, catalog: &Catalog) {
             Code::NoForeignKeyIndex,
             format!("no index on `{}` ({list}), by which it refers to `{}`: every batch reads the whole of it", edge.from, edge.to),
             format!("CREATE INDEX CONCURRENTLY ON {} ({list})", edge.from),
-            class.place("dependants"),
+            class.place(key),
         );
     }
 }
@@ -717,6 +784,12 @@ fn privileges(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
                 Fate::Unlink => vec!["SELECT", "UPDATE"],
             },
         ));
+    }
+    // What a decision reads is locked, FOR SHARE, for which PostgreSQL asks for UPDATE.
+    if let Trigger::Columns(sources) = &dispose.trigger {
+        for related in sources.iter().filter_map(|source| source.related.as_ref()) {
+            needed.push((related, vec!["SELECT", "UPDATE"]));
+        }
     }
     for (name, wanted) in needed {
         let Some(table) = catalog.table(name) else {

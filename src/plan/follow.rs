@@ -6,8 +6,10 @@ use serde::Serialize;
 use super::judge::{Judge, all, any, columns};
 use super::key::{Key, among};
 use super::link::{Link, Side};
+use super::related::Reads;
 use super::relations::{Inbound, Referred, Relations};
 use super::scan::assignments;
+use super::work::unprotected;
 use crate::catalog::Table;
 use crate::ident::{Ident, TableName};
 use crate::schedule::{Class, Disposal, Dispose};
@@ -33,6 +35,8 @@ pub struct Follow {
     pub unlinked: Vec<Dependant>,
     /// Tables that the record refers to.
     pub referred: Vec<Shared>,
+    /// What the judgement of the records reads beyond their own rows.
+    pub reads: Option<Reads>,
     /// How many foreign keys point at the tables that rows are deleted from.
     pub foreign_keys: usize,
 }
@@ -68,6 +72,8 @@ pub struct Dependant {
     pub links: usize,
     /// The file columns that its `lock` statements answer.
     pub files: Vec<FileOf>,
+    /// What the judgement of its rows reads beyond themselves.
+    pub reads: Option<Reads>,
 }
 
 /// One link from a dependant upwards.
@@ -110,6 +116,8 @@ pub struct Shared {
     pub links: usize,
     /// The file columns that they answer.
     pub files: Vec<FileOf>,
+    /// What the judgement of its rows reads beyond themselves.
+    pub reads: Option<Reads>,
     /// By which links that only the schedule declares something may have begun to refer to
     /// the rows meanwhile.
     pub again: Vec<Again>,
@@ -235,6 +243,9 @@ impl Planner<'_> {
             inbound,
             unlinked,
             referred: shared,
+            reads: self
+                .judge
+                .reads(self.table, &record_links, &self.still_due()),
             foreign_keys: self.foreign_keys(anonymises),
         };
         (follow, record_links)
@@ -270,8 +281,10 @@ impl Planner<'_> {
             .flat_map(|referred| &referred.edges)
             .filter(|edge| &edge.from == table)
             .map(|edge| &edge.from_columns);
+        let read = self.judge.read_links(table);
+        let read = read.iter().map(|link| &link.from_columns);
         let mut links: Vec<Ident> = Vec::new();
-        for column in inward.chain(outward).chain(looked_at).flatten() {
+        for column in inward.chain(outward).chain(looked_at).chain(read).flatten() {
             if !links.contains(column) {
                 links.push(column.clone());
             }
@@ -342,6 +355,32 @@ impl Planner<'_> {
         format!("{cases} ELSE 0 END")
     }
 
+    /// Of records that are locked, as what they read is: everything that made them due.
+    fn still_due(&self) -> String {
+        let due = all(vec![
+            self.judge.claims(self.class, "t"),
+            self.judge.past(self.class, self.dispose, "t"),
+            unprotected(
+                self.judge,
+                self.class,
+                self.dispose,
+                self.relations,
+                self.table,
+                "t",
+            ),
+        ]);
+        format!("SELECT {}, ({due}) IS TRUE", self.key.returned("t"))
+    }
+
+    fn verdict_again(&self, table: &Table, key: &Key, links: &[Ident]) -> Option<Reads> {
+        let answer = format!(
+            "SELECT {}, {}",
+            key.returned("t"),
+            self.verdict(table, false)
+        );
+        self.judge.reads(table, links, &answer)
+    }
+
     /// How many foreign keys point at what is deleted; all of them are followed.
     fn foreign_keys(&self, anonymises: bool) -> usize {
         let inbound = self.relations.inbound.iter().map(|inbound| &inbound.table);
@@ -392,7 +431,11 @@ impl Planner<'_> {
         } else {
             String::new()
         };
+        let reads = deleted
+            .then(|| self.verdict_again(table, &key, &links))
+            .flatten();
         Some(Dependant {
+            reads,
             table: inbound.table.clone(),
             key,
             own,
@@ -653,6 +696,7 @@ impl Planner<'_> {
         let by_key = among(&key.typed(), "t", 1);
         let undone = self.undone(table, &format!("{by_key} AND {}", all(unreferred)));
         Some(Shared {
+            reads: self.verdict_again(table, &key, &links),
             table: referred.table.clone(),
             key,
             edges,

@@ -313,12 +313,14 @@ impl Judge<'_> {
             };
             let own: Vec<&Link> = relations.own(&root.name).collect();
             if name == &root.name && !own.is_empty() {
-                // In a statement of its own, `d0` is what hangs on the row, not the row itself.
+                // What hangs on the row, not the row itself, of which others say more.
                 let (text, row) = along(root, &own, a, Towards::Below, 0);
                 found.push(format!(
-                    "EXISTS (SELECT 1 FROM {text} JOIN {} d0 ON {} WHERE {condition})",
+                    "EXISTS (SELECT 1 FROM {text} JOIN {} d0 ON {} WHERE ({}) <> ({}) AND {condition})",
                     name.quoted(),
                     equal(&root.key, "d0", &root.key, &row),
+                    columns(&root.key, "d0"),
+                    columns(&root.key, a),
                 ));
             }
             for way in going_ways(name, relations, &root.name) {

@@ -21,6 +21,7 @@ mod limit;
 mod link;
 mod parents;
 mod question;
+mod related;
 mod relations;
 mod scan;
 mod waiting;
@@ -43,6 +44,7 @@ pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
+pub use related::{Read, Reads};
 pub use scan::{Bounded, DayAs, Direct, Scan};
 pub use work::{Route, Work};
 

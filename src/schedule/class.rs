@@ -116,7 +116,10 @@ pub enum Trigger {
 /// A column that holds a trigger date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerColumn {
-    /// A `date`, `timestamp` or `timestamptz` column of the class's table.
+    /// The table whose column it is, where that is not the class's own: one that the class's
+    /// table refers to by a foreign key.
+    pub related: Option<TableName>,
+    /// A `date`, `timestamp` or `timestamptz` column of the class's table, or of `related`.
     pub column: Ident,
     /// Counts only where this is TRUE.
     pub when: Option<Condition>,

@@ -115,9 +115,19 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
             canonical.text(&date.to_string());
         }
         Trigger::Columns(columns) => {
-            canonical.text("columns");
+            let related = columns.iter().any(|column| column.related.is_some());
+            canonical.text(if related {
+                "related columns"
+            } else {
+                "columns"
+            });
             canonical.number(columns.len());
             for column in columns {
+                if related {
+                    let table = column.related.as_ref();
+                    canonical.text(table.map_or("", |table| table.schema().as_str()));
+                    canonical.text(table.map_or("", |table| table.name().as_str()));
+                }
                 canonical.text(column.column.as_str());
                 canonical.condition(column.when.as_ref());
             }

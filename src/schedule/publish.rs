@@ -7,6 +7,8 @@
 
 use std::fmt::Write;
 
+use crate::ident::TableName;
+
 use super::{Class, Disposal, Dispose, Fate, Gate, Limit, Rule, Schedule, Trigger};
 
 /// One class as a reader of the notice needs it.
@@ -217,7 +219,7 @@ fn trigger_in_words(trigger: &Trigger) -> String {
         Trigger::Columns(columns) => {
             let names: Vec<String> = columns
                 .iter()
-                .map(|source| event(source.column.as_str()))
+                .map(|source| event(source.column.as_str(), source.related.as_ref()))
                 .collect();
             match &names[..] {
                 [one] => one.clone(),
@@ -227,17 +229,20 @@ fn trigger_in_words(trigger: &Trigger) -> String {
     }
 }
 
-/// `closed_at` and `closed_on` are the day when something was closed.
-fn event(column: &str) -> String {
+/// `closed_at` and `closed_on` are the day when something was closed; `case.closed_at` when
+/// its case was.
+fn event(column: &str, related: Option<&TableName>) -> String {
     let bare = ["_at", "_on", "_date", "_time"]
         .iter()
         .find_map(|suffix| column.strip_suffix(suffix))
         .unwrap_or(column);
     let words = spoken(bare);
-    if bare == column {
-        format!("the date “{words}”")
-    } else {
-        format!("the day it was {words}")
+    let related = related.map(|table| spoken(table.name().as_str()));
+    match (bare == column, related) {
+        (true, None) => format!("the date “{words}”"),
+        (true, Some(related)) => format!("the date “{words}” of its {related}"),
+        (false, None) => format!("the day it was {words}"),
+        (false, Some(related)) => format!("the day its {related} was {words}"),
     }
 }
 

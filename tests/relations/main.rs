@@ -10,6 +10,7 @@ mod stage;
 mod support;
 
 mod asking;
+mod cases;
 mod meanwhile;
 mod threads;
 mod tickets;

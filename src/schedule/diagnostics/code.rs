@@ -181,6 +181,8 @@ codes! {
     RelationTypes = "R0360" Error;
     /// A relation of which nobody can say which row it leads to.
     RelationUndecided = "R0361" Error;
+    /// A trigger in a related row to which not just one foreign key leads.
+    TriggerUnreached = "R0362" Error;
     /// A change of the schedule that waits for a person.
     ChangeWaits = "R0390" Warning;
 

@@ -124,6 +124,12 @@ impl Code {
                  that of the dependant (the record refers to it). Name the key's columns, or \
                  create a unique index if the values are unique."
             }
+            Self::TriggerUnreached => {
+                "A trigger such as `case.closed_at` stands in the row that the record refers to, by \
+                 a foreign key from the class's table to that one. None leads there, or several \
+                 do, and then nobody can say which row is meant. Declare the foreign key, or keep \
+                 the date in a column of the class's own table."
+            }
             Self::AnonymisesItsRule => {
                 "The class would overwrite a column by which it is judged: a trigger, or a column \
                  that its conditions read. Afterwards it could not tell whether a record is its \

@@ -258,7 +258,7 @@ impl Reader<'_> {
         let reason = self.optional_text(fields, "reason");
         let trigger = self
             .required(fields, "trigger", kind)
-            .and_then(|value| self.trigger(value));
+            .and_then(|value| self.trigger(value, table));
         let period = self
             .required(fields, "period", kind)
             .and_then(|value| self.period(value, "period"));
@@ -462,7 +462,10 @@ impl Reader<'_> {
             let role = if reads(class.claim()) {
                 Some("its `where` reads it")
             } else if let Trigger::Columns(triggers) = &dispose.trigger {
-                if triggers.iter().any(|trigger| &trigger.column == name) {
+                if triggers
+                    .iter()
+                    .any(|trigger| trigger.related.is_none() && &trigger.column == name)
+                {
                     Some("it is a trigger of this class")
                 } else if triggers.iter().any(|trigger| reads(trigger.when.as_ref())) {
                     Some("the `when` of a trigger reads it")

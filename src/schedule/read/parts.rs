@@ -87,7 +87,11 @@ impl Reader<'_> {
         );
     }
 
-    pub(super) fn trigger(&mut self, value: &Value<'_>) -> Option<Trigger> {
+    pub(super) fn trigger(
+        &mut self,
+        value: &Value<'_>,
+        own: Option<&TableName>,
+    ) -> Option<Trigger> {
         match value.get_ref() {
             DeValue::Datetime(date) => {
                 let place = self.place_of(value);
@@ -95,8 +99,13 @@ impl Reader<'_> {
             }
             DeValue::String(_) => {
                 let (text, place) = self.text_value(value, "trigger")?;
-                let column = self.trigger_column(&text, place)?;
-                Some(Trigger::Columns(vec![TriggerColumn { column, when: None }]))
+                let (related, column) = self.trigger_column(&text, place, own)?;
+                let when = None;
+                Some(Trigger::Columns(vec![TriggerColumn {
+                    related,
+                    column,
+                    when,
+                }]))
             }
             DeValue::Table(_) => {
                 let place = self.place_of(value);
@@ -115,7 +124,7 @@ impl Reader<'_> {
                     self.array(value, "trigger", "a column, a list of columns or a date")?;
                 let columns: Vec<Option<(TriggerColumn, Place)>> = entries
                     .iter()
-                    .map(|entry| self.trigger_entry(entry))
+                    .map(|entry| self.trigger_entry(entry, own))
                     .collect();
                 let columns: Option<Vec<_>> = columns.into_iter().collect();
                 self.distinct_triggers(columns?)
@@ -144,7 +153,11 @@ impl Reader<'_> {
         );
     }
 
-    fn trigger_entry(&mut self, entry: &Value<'_>) -> Option<(TriggerColumn, Place)> {
+    fn trigger_entry(
+        &mut self,
+        entry: &Value<'_>,
+        own: Option<&TableName>,
+    ) -> Option<(TriggerColumn, Place)> {
         match entry.get_ref() {
             DeValue::Table(table) => {
                 let place = self.place_of(entry);
@@ -152,16 +165,17 @@ impl Reader<'_> {
                 let column = self
                     .required_text(&fields, "column")
                     .and_then(|(text, place)| {
-                        self.trigger_column(&text, place)
+                        self.trigger_column(&text, place, own)
                             .map(|column| (column, place))
                     });
                 let when = match fields.get("when") {
                     Some(value) => self.condition(value, "when").map(Some),
                     None => Some(None),
                 };
-                let (column, place) = column?;
+                let ((related, column), place) = column?;
                 Some((
                     TriggerColumn {
+                        related,
                         column,
                         when: when?,
                     },
@@ -170,8 +184,16 @@ impl Reader<'_> {
             }
             DeValue::String(_) => {
                 let (text, place) = self.text_value(entry, "trigger")?;
-                let column = self.trigger_column(&text, place)?;
-                Some((TriggerColumn { column, when: None }, place))
+                let (related, column) = self.trigger_column(&text, place, own)?;
+                let when = None;
+                Some((
+                    TriggerColumn {
+                        related,
+                        column,
+                        when,
+                    },
+                    place,
+                ))
             }
             DeValue::Datetime(_) => {
                 let place = self.place_of(entry);
@@ -193,10 +215,26 @@ impl Reader<'_> {
         }
     }
 
-    fn trigger_column(&mut self, text: &str, place: Place) -> Option<Ident> {
-        if text.contains('.') {
-            self.not_yet(&format!("a trigger in a related row (`{text}`)"), place);
-            return None;
+    /// A column, or one of a related table: `closed_at`, `case.closed_at`, `registry.case.closed_at`.
+    fn trigger_column(
+        &mut self,
+        text: &str,
+        place: Place,
+        own: Option<&TableName>,
+    ) -> Option<(Option<TableName>, Ident)> {
+        if let Some((table, column)) = text.rsplit_once('.') {
+            let table = self.table_name(table, place);
+            let column = self.column_name(column, place);
+            let (table, column) = (table?, column?);
+            if Some(&table) == own {
+                self.contradiction(
+                    format!("`{text}` is a column of the class's own table"),
+                    "write the column alone; a table before it means the row that the record refers to",
+                    place,
+                );
+                return None;
+            }
+            return Some((Some(table), column));
         }
         let date = text.len() == 10 && text.parse::<NaiveDate>().is_ok();
         if date {
@@ -210,7 +248,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        self.column_name(text, place)
+        self.column_name(text, place).map(|column| (None, column))
     }
 
     pub(super) fn date(&mut self, written: &Datetime, place: Place) -> Option<NaiveDate> {
