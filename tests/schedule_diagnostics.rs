@@ -161,7 +161,6 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             Code::NotYetSupported,
             vec![
                 and("erasure = \"secure\""),
-                with("\"closed_on\"", "\"case.closed_on\""),
                 format!("{HEAD}details_kept = \"6 years\"\n{CLASS}"),
             ],
         ),
