@@ -85,7 +85,7 @@ impl Judge<'_> {
     }
 
     /// A column's civil date is this day or later.
-    fn from_day(&self, dated: &Dated, zone: Option<Tz>, day: NaiveDate) -> String {
+    fn since_day(&self, dated: &Dated, zone: Option<Tz>, day: NaiveDate) -> String {
         self.beside(dated, zone, day, true)
     }
 
@@ -137,7 +137,7 @@ impl Judge<'_> {
         let zone = dispose.trigger_zone;
         format!(
             "{} AND {}",
-            self.from_day(dated, zone, dispose.plausible_from),
+            self.since_day(dated, zone, dispose.plausible_from),
             self.before_day(dated, zone, cutoff)
         )
     }
@@ -289,7 +289,7 @@ impl Judge<'_> {
                     .from_end_of
                     .map_or(day.clone(), |end_of| end_of.sql(&day));
                 let bare = &dated.bare;
-                let from = self.from_day(dated, dispose.trigger_zone, dispose.plausible_from);
+                let from = self.since_day(dated, dispose.trigger_zone, dispose.plausible_from);
                 format!(
                     " WHEN {guard} THEN CASE WHEN {bare} >= '{FAR}' THEN DATE 'infinity' \
                      WHEN {from} THEN ({day} + {interval})::date END"
@@ -371,7 +371,7 @@ impl Judge<'_> {
                 format!(
                     " WHEN {guard} THEN CASE WHEN {} THEN 'implausible' WHEN {} THEN 'future' END",
                     self.before_day(dated, zone, dispose.plausible_from),
-                    self.from_day(dated, zone, tomorrow)
+                    self.since_day(dated, zone, tomorrow)
                 )
             })
             .collect();

@@ -303,6 +303,25 @@ pub struct Relation {
     pub place: Place,
 }
 
+impl Relation {
+    /// The same text for the same relation, and for no other.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let quoted = |(left, right): &(Ident, Ident)| {
+            format!(
+                "{} = {}.{}",
+                left.quoted(),
+                self.to.quoted(),
+                right.quoted()
+            )
+        };
+        let columns: Vec<String> = self.columns.iter().map(quoted).collect();
+        let when = self.when.as_ref();
+        let when = when.map_or_else(String::new, |when| format!(" where {}", when.text()));
+        columns.join(" AND ") + &when
+    }
+}
+
 /// What happens to a dependant's rows when their record goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {

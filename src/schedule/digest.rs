@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::PLAUSIBLE_FROM;
-use super::class::{Anonymisation, Class, Dependant, Disposal, Dispose, Relation, Rule, Trigger};
+use super::class::{Anonymisation, Class, Disposal, Dispose, Relation, Rule, Trigger};
 use super::condition::Condition;
 use super::limits::{Accept, Limits};
 use super::timetable::Timetable;
@@ -176,7 +176,12 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.number(days as usize);
     }
     let mut dependants: Vec<_> = dispose.dependants.iter().collect();
-    dependants.sort_by_key(|dependant| (&dependant.table, relation_text(dependant)));
+    dependants.sort_by_key(|dependant| {
+        (
+            &dependant.table,
+            dependant.relation.as_ref().map(Relation::text),
+        )
+    });
     canonical.number(dependants.len());
     for dependant in dependants {
         canonical.text(dependant.table.schema().as_str());
@@ -235,16 +240,6 @@ fn relation(canonical: &mut Canonical, relation: &Relation) {
         canonical.text(right.as_str());
     }
     canonical.condition(relation.when.as_ref());
-}
-
-/// For the order alone.
-fn relation_text(dependant: &Dependant) -> Option<(String, String)> {
-    let relation = dependant.relation.as_ref()?;
-    let when = relation
-        .when
-        .as_ref()
-        .map_or_else(String::new, Condition::text);
-    Some((format!("{:?}", (&relation.to, &relation.columns)), when))
 }
 
 fn anonymisation(canonical: &mut Canonical, columns: &[Anonymisation]) {
