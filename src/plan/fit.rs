@@ -2,11 +2,13 @@
 //! schedule and the way out. A class that does not fit is refused as a whole, and goes on
 //! protecting what it might claim.
 
-use super::judge::Mute;
 use chrono::NaiveDate;
 
-use super::relations::{Misfit, Relations, resolve};
-use crate::catalog::{Catalog, Column, ForeignKey, Kind, Sort, Table};
+use super::judge::Mute;
+use super::link::{Broken, By, Link};
+use super::related::{Unreached, leads};
+use super::relations::{Misfit, Relations, is_led_to, line, resolve};
+use crate::catalog::{Catalog, Column, Kind, OnDelete, Sort, Table};
 use crate::ident::{Ident, TableName};
 use crate::schedule::{
     Anonymisation, Class, Code, Condition, Diagnostic, Disposal, Dispose, Fate, Place, Rule,
@@ -68,7 +70,7 @@ impl Fit {
 }
 
 /// Compares one class with the database.
-pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
+pub(super) fn fit(class: &Class, catalog: &Catalog, known: &[Link]) -> Fit {
     let mut fit = Fit::default();
     let Some(table) = catalog.table(class.table()) else {
         fit.condition_unknown = true;
@@ -102,7 +104,7 @@ pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
         }
     }
     activity(&mut fit, class, dispose, table);
-    dependants(&mut fit, class, dispose, catalog);
+    dependants(&mut fit, class, dispose, catalog, known);
     files(&mut fit, class, dispose, catalog);
     privileges(&mut fit, class, dispose, catalog);
     fit
@@ -249,6 +251,13 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
     let place = class.place("trigger");
     for source in sources {
         condition(fit, class, table, source.when.as_ref(), "trigger", catalog);
+        let table = match &source.related {
+            None => table,
+            Some(related) => match related_table(fit, class, related, catalog) {
+                Some(related) => related,
+                None => continue,
+            },
+        };
         let Some(column) = table.column(&source.column) else {
             fit.refuse(
                 Code::NoSuchColumn,
@@ -291,6 +300,65 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
             );
         }
     }
+}
+
+/// The table of a trigger in a related row, if it can be read.
+fn related_table<'a>(
+    fit: &mut Fit,
+    class: &Class,
+    related: &TableName,
+    catalog: &'a Catalog,
+) -> Option<&'a Table> {
+    let (id, place) = (class.id(), class.place("trigger"));
+    let Some(table) = catalog.table(related) else {
+        fit.refuse(
+            Code::NoSuchTable,
+            format!("class `{id}`: there is no table `{related}` in the database"),
+            nearest(related, catalog).map_or_else(
+                || "a trigger of another table is written `table.column`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            ),
+            place,
+        );
+        return None;
+    };
+    match leads(class.table(), related, catalog) {
+        Err(Unreached::NoKey) => fit.refuse(
+            Code::TriggerUnreached,
+            format!(
+                "class `{id}`: no foreign key leads from `{}` to `{related}`, where the trigger stands",
+                class.table()
+            ),
+            "declare the foreign key in the database, or keep the date in a column of the class's own table",
+            place,
+        ),
+        Err(Unreached::Several(keys)) => fit.refuse(
+            Code::TriggerUnreached,
+            format!(
+                "class `{id}`: several foreign keys lead from `{}` to `{related}` ({}), and the trigger stands in one row",
+                class.table(),
+                keys.join(", ")
+            ),
+            format!(
+                "keep the date that counts in a column of `{}`, filled from the row that is meant, and name that column",
+                class.table()
+            ),
+            place,
+        ),
+        Ok(link) => {
+            if table.row_security {
+                fit.refuse(
+                    Code::RowSecurity,
+                    format!("class `{id}`: row-level security hides rows of `{related}` from the role"),
+                    "connect as a role with BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
+                    place,
+                );
+            }
+            index_on(fit, class, &link, catalog, "trigger");
+            return Some(table);
+        }
+    }
+    None
 }
 
 /// The columns that show when a record was last worked with.
@@ -451,7 +519,7 @@ fn needed(strategy: Strategy) -> usize {
     }
 }
 
-fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
+fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog, known: &[Link]) {
     for dependant in &dispose.dependants {
         let Some(table) = catalog.table(&dependant.table) else {
             let near = nearest(&dependant.table, catalog);
@@ -487,13 +555,19 @@ fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
             );
         }
     }
-    let (relations, misfits) = resolve(class, dispose, catalog);
+    for dependant in &dispose.dependants {
+        let when = dependant.relation.as_ref().and_then(|r| r.when.as_ref());
+        if let Some(table) = catalog.table(&dependant.table) {
+            condition(fit, class, table, when, "dependants", catalog);
+        }
+    }
+    let (relations, misfits) = resolve(class, dispose, catalog, known);
     for misfit in misfits {
-        describe(fit, class, misfit);
+        describe(fit, class, misfit, catalog);
     }
     for inbound in relations.inbound.iter().chain(&relations.unlinked) {
         for edge in &inbound.edges {
-            index_on(fit, class, edge, catalog);
+            index_on(fit, class, edge, catalog, "dependants");
         }
     }
     for edge in relations
@@ -501,16 +575,15 @@ fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
         .iter()
         .flat_map(|referred| &referred.all_inbound)
     {
-        index_on(fit, class, edge, catalog);
+        index_on(fit, class, edge, catalog, "dependants");
     }
     fit.relations = relations;
 }
 
-fn index_on(fit: &mut Fit, class: &Class, edge: &ForeignKey, catalog: &Catalog) {
-    let columns: Vec<&Ident> = edge.from_columns.iter().collect();
+fn index_on(fit: &mut Fit, class: &Class, edge: &Link, catalog: &Catalog, key: &str) {
     if catalog
         .table(&edge.from)
-        .is_some_and(|table| !table.is_indexed_by(&columns))
+        .is_some_and(|table| !is_led_to(table, edge))
     {
         let list = edge
             .from_columns
@@ -522,53 +595,119 @@ fn index_on(fit: &mut Fit, class: &Class, edge: &ForeignKey, catalog: &Catalog) 
             Code::NoForeignKeyIndex,
             format!("no index on `{}` ({list}), by which it refers to `{}`: every batch reads the whole of it", edge.from, edge.to),
             format!("CREATE INDEX CONCURRENTLY ON {} ({list})", edge.from),
-            class.place("dependants"),
+            class.place(key),
         );
     }
 }
 
-fn describe(fit: &mut Fit, class: &Class, misfit: Misfit) {
+fn describe(fit: &mut Fit, class: &Class, misfit: Misfit, catalog: &Catalog) {
     let id = class.id();
     match misfit {
         Misfit::Unrelated(table, place) => fit.refuse(
             Code::UnrelatedDependant,
-            format!("class `{id}`: no foreign key relates the dependant `{table}` to `{}`", class.table()),
-            "declare the foreign key in the database, or leave the table out",
+            format!("class `{id}`: nothing relates the dependant `{table}` to `{}`", class.table()),
+            format!("say how: {{ table = \"{}\", on = \"COLUMN = {}.COLUMN\" }}; or declare the foreign key in the database", short(&table), short(class.table())),
             &place,
         ),
-        Misfit::Undeclared(key) => {
-            let line = match key.on_delete {
-                crate::catalog::OnDelete::Set => format!("{{ table = \"{}\", action = \"unlink\" }}", short(&key.from)),
-                _ => format!("\"{}\"", short(&key.from)),
+        Misfit::Undeclared(link) => {
+            let fate = match &link.by {
+                By::Key(_, OnDelete::Cascade) => "its rows would vanish unlogged",
+                By::Key(_, OnDelete::Set) => "its rows would be changed unlogged",
+                By::Key(_, OnDelete::NoAction) => "its rows would block the deletion",
+                By::Schedule(_) => "its rows would be left behind, referring to nothing",
             };
-            let fate = match key.on_delete {
-                crate::catalog::OnDelete::Cascade => "its rows would vanish unlogged",
-                crate::catalog::OnDelete::Set => "its rows would be changed unlogged",
-                crate::catalog::OnDelete::NoAction => "its rows would block the deletion",
+            let by = match &link.by {
+                By::Key(name, _) => format!("foreign key `{name}`"),
+                By::Schedule(other) => format!("as class `{other}` says"),
             };
             fit.refuse(
                 Code::UndeclaredForeignKey,
-                format!("class `{id}`: `{}` refers to `{}` (foreign key `{}`) and is not declared: {fate}", key.from, key.to, key.name),
-                format!("add to the class's dependants: {line}"),
+                format!("class `{id}`: `{}` refers to `{}` ({by}) and is not declared: {fate}", link.from, link.to),
+                format!("add to the class's dependants: {}", line(&link)),
                 class.place("dependants"),
             );
         }
-        Misfit::SelfReference(key) => fit.refuse(
-            Code::SelfReference,
-            format!("class `{id}`: `{}` refers to itself (foreign key `{}`), which is not yet supported", key.from, key.name),
-            "leave the class out, or as `flag`, until a later release",
-            class.place("table"),
-        ),
+        Misfit::SelfReference(link) => {
+            let by = match &link.by {
+                By::Key(name, _) => format!("foreign key `{name}`"),
+                By::Schedule(other) => format!("as class `{other}` says"),
+            };
+            let table = short(&link.from);
+            fit.refuse(
+                Code::SelfReference,
+                format!("class `{id}`: rows of `{}` refer to rows of the same table ({by}), and nothing says what becomes of them", link.from),
+                match &link.by {
+                    By::Key(..) => format!("add to the class's dependants: \"{table}\", if they go with the row that they refer to, or {{ table = \"{table}\", action = \"unlink\" }}, if they stay"),
+                    By::Schedule(_) => format!("add to the class's dependants: {}", line(&link)),
+                },
+                class.place("dependants"),
+            );
+        }
         Misfit::Circle(table) => fit.refuse(
             Code::ForeignKeyCircle,
             format!("class `{id}`: the foreign keys around the dependant `{table}` run in a circle"),
             "there is no order in which these rows could be deleted; break the circle in the database",
             class.place("dependants"),
         ),
-        Misfit::NotNull(key, place) => fit.refuse(
+        Misfit::NotNull(link, place) => fit.refuse(
             Code::UnlinkNotNull,
-            format!("class `{id}`: `{}` cannot be unlinked, since its foreign key `{}` is NOT NULL", key.from, key.name),
+            match &link.by {
+                By::Key(name, _) => format!("class `{id}`: `{}` cannot be unlinked, since its foreign key `{name}` is NOT NULL", link.from),
+                By::Schedule(_) => format!("class `{id}`: `{}` cannot be unlinked, since the columns by which it refers to `{}` are NOT NULL", link.from, link.to),
+            },
             "let its rows go with the record, or allow NULL in the column",
+            &place,
+        ),
+        Misfit::UnlinksReferred(table, place) => fit.refuse(
+            Code::Contradiction,
+            format!("class `{id}`: the record refers to `{table}`, so that there is nothing in its rows to empty"),
+            "leave `action` out, or the entry",
+            &place,
+        ),
+        Misfit::Broken(table, broken) => relation_broken(fit, class, &table, broken, catalog),
+    }
+}
+
+fn relation_broken(
+    fit: &mut Fit,
+    class: &Class,
+    table: &TableName,
+    broken: Broken,
+    catalog: &Catalog,
+) {
+    let id = class.id();
+    match broken {
+        Broken::NoTable => {}
+        Broken::NoColumn(of, column, place) => fit.refuse(
+            Code::NoSuchColumn,
+            format!("class `{id}`: the relation of `{table}` names column `{column}`, which `{of}` does not have"),
+            catalog
+                .table(&of)
+                .map_or_else(String::new, |of| near_column(&column, of)),
+            &place,
+        ),
+        Broken::Types(which, place) => fit.refuse(
+            Code::RelationTypes,
+            format!("class `{id}`: a relation cannot compare these: {which}"),
+            "relate columns of one type, both of them numbers, texts, uuids or dates; add such a column where there is none",
+            &place,
+        ),
+        Broken::Undecided(place) => fit.refuse(
+            Code::RelationUndecided,
+            format!("class `{id}`: on neither side of the relation of `{table}` a value names a single row"),
+            "one side must hold the whole of its table's primary key, or of a unique index without a condition; create one: CREATE UNIQUE INDEX CONCURRENTLY …",
+            &place,
+        ),
+        Broken::Backwards(place) => fit.refuse(
+            Code::RelationUndecided,
+            format!("class `{id}`: the relation of `{table}` to itself is written the wrong way round"),
+            "on the left stands the column that refers, on the right the key that it refers to",
+            &place,
+        ),
+        Broken::KeyBinds(name, place) => fit.refuse(
+            Code::Contradiction,
+            format!("class `{id}`: the foreign key `{name}` binds every row of `{table}` by these columns, whatever `where` says"),
+            "leave `on` and `where` out",
             &place,
         ),
     }
@@ -645,6 +784,12 @@ fn privileges(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
                 Fate::Unlink => vec!["SELECT", "UPDATE"],
             },
         ));
+    }
+    // What a decision reads is locked, FOR SHARE, for which PostgreSQL asks for UPDATE.
+    if let Trigger::Columns(sources) = &dispose.trigger {
+        for related in sources.iter().filter_map(|source| source.related.as_ref()) {
+            needed.push((related, vec!["SELECT", "UPDATE"]));
+        }
     }
     for (name, wanted) in needed {
         let Some(table) = catalog.table(name) else {

@@ -69,6 +69,13 @@ impl<'a> Judge<'a> {
         })
     }
 
+    /// Those of them that judge by their own trigger.
+    pub fn judging(&self, table: &TableName) -> impl Iterator<Item = &'a Class> {
+        let mute = self.mute;
+        self.on(table)
+            .filter(move |class| !mute.contains_key(class.id()))
+    }
+
     fn part(&self, class: &'a Class) -> Part<'a> {
         if self.mute.contains_key(class.id()) && class.dispose().is_some() {
             return Part::Mute;
