@@ -12,6 +12,7 @@ pub mod enforce;
 pub mod files;
 pub mod ident;
 pub mod ledger;
+pub mod personal;
 pub mod plan;
 pub mod review;
 pub mod schedule;
