@@ -11,6 +11,7 @@ pub mod demo;
 pub mod enforce;
 pub mod files;
 pub mod ident;
+pub mod init;
 pub mod ledger;
 pub mod personal;
 pub mod plan;

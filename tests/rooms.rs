@@ -389,7 +389,8 @@ fn mentioned_outside(allowed: impl Fn(&Source) -> bool, words: &[&str]) -> Vec<S
 #[test]
 fn the_schedule_and_the_plan_know_of_no_database_and_no_waiting() {
     let elsewhere = |source: &Source| {
-        !["schedule", "plan", "decisions", "ident", "personal", "init"].contains(&source.room.as_str())
+        !["schedule", "plan", "decisions", "ident", "personal", "init"]
+            .contains(&source.room.as_str())
     };
     assert_eq!(
         mentioned_outside(elsewhere, &["sqlx", "tokio", "async", "await"]),
