@@ -122,15 +122,18 @@ fn tell(context: &Context, path: &Path, draft: &Draft<'_>) {
     } else {
         "is"
     };
+    let left_out = match draft.left_out.len() {
+        0 => String::new(),
+        1 => " 1 table was not proposed; why not stands at its end.".to_owned(),
+        many => format!(
+            " {} tables were not proposed; why not stands at its end.",
+            output::grouped(many as u64)
+        ),
+    };
     output::text(&format!(
-        "A first schedule {said} in {}: {} proposed. {} not proposed; the reasons stand at its end.",
+        "A first schedule {said} in {}, with {}.{left_out}",
         path.display(),
         output::counted(classes as u64, "class", "classes"),
-        match draft.left_out.len() {
-            0 => "No table was".to_owned(),
-            1 => "1 table was".to_owned(),
-            many => format!("{} tables were", output::grouped(many as u64)),
-        }
     ));
     if !context.global.quiet {
         output::text(

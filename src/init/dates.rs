@@ -30,11 +30,11 @@ impl Meaning {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::Ended => "when it ended, by its name",
-            Self::Used => "when it was last used, by its name",
-            Self::Happened => "when it happened, by its name",
-            Self::Made => "when it was made, by its name",
-            Self::Changed => "when it was last changed, by its name",
+            Self::Ended => "when it ended",
+            Self::Used => "when it was last used",
+            Self::Happened => "when it happened",
+            Self::Made => "when it was made or begun",
+            Self::Changed => "when it was last changed",
             Self::Unclear => "its name does not say what it means",
         }
     }
@@ -269,10 +269,7 @@ fn is_epoch(column: &Column, w: &[&str]) -> bool {
     ];
     let timed = w.len() > 1
         && *last == "time"
-        && [
-            "start", "end", "event", "created", "update", "modify", "write",
-        ]
-        .contains(&w[w.len() - 2]);
+        && ["event", "created", "update", "modify", "write"].contains(&w[w.len() - 2]);
     let named = moment.contains(last) && (w.len() > 1 || !["at", "date", "since"].contains(last))
         || w.len() == 1 && done.contains(last)
         || w.first() == Some(&"last") && done.contains(last)

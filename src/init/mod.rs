@@ -87,8 +87,10 @@ pub enum Why {
     Ruled,
     /// A dot in its name, which the schedule takes for a schema's end.
     Unwritable,
-    /// It has dates, and nothing in it looks personal.
+    /// It has dates, and nothing in it looks personal for certain.
     NotPersonal,
+    /// Neither a date, nor anything that looks personal for certain.
+    Nothing,
 }
 
 impl Why {
@@ -108,7 +110,8 @@ impl Why {
             Self::Inherited => "a table with inheritance children",
             Self::Ruled => "a table with rewrite rules, so that what happens there cannot be known",
             Self::Unwritable => "its name has a dot in it, and cannot be written in a schedule",
-            Self::NotPersonal => "nothing in it looks personal",
+            Self::NotPersonal => "dates, but nothing that looks personal for certain",
+            Self::Nothing => "neither dates nor anything that looks personal for certain",
         }
     }
 }
@@ -150,8 +153,7 @@ pub fn draft<'a>(catalog: &'a Catalog, patterns: &[Pattern]) -> Draft<'a> {
             None if first.is_some() => Some(Why::NotPersonal),
             None if !dates.epochs.is_empty() => Some(Why::EpochDates),
             None if personal || asked => Some(Why::NoDate),
-            // Neither personal nor dated: nothing to say.
-            None => continue,
+            None => Some(Why::Nothing),
         };
         let (why, id) = match (why, class_id(table, &draft.classes)) {
             (None, Some(id)) => {
@@ -184,6 +186,9 @@ pub fn draft<'a>(catalog: &'a Catalog, patterns: &[Pattern]) -> Draft<'a> {
         let found = keepable
             .into_iter()
             .find(|(_, table)| Some(likely(table)) == most);
+        if let Some((_, table)) = &found {
+            draft.left_out.retain(|left| left.table.name != table.name);
+        }
         draft.kept = found.map(|(id, table)| {
             let dates = dates::dates(table, catalog.outbound(&table.name));
             candidate(id, table, personal::judge(table), dates, catalog)

@@ -92,6 +92,13 @@ pub(super) fn likely(table: &Table, catalog: &Catalog) -> Vec<Likely> {
     if !matches!(target.sort, Sort::Integer | Sort::Uuid) {
         return Vec::new();
     }
+    // A key that refers to another table is that table's, and so are references to it.
+    if catalog
+        .outbound(&table.name)
+        .any(|foreign| foreign.from_columns.contains(key))
+    {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     for from in catalog.tables.values() {
         if !super::is_plain(from) || catalog.of_extensions.contains(&from.name) {

@@ -250,7 +250,7 @@ impl Draft<'_> {
         if !lines.is_empty() {
             comment(
                 text,
-                "Instead of deleting a record one can take the person out of it: `disposal = \"anonymise\"`, with",
+                "To take the person out of a record and keep the rest: `disposal = \"anonymise\"`, and",
             );
             text.push_str("# [class.anonymise]\n");
             for (line, remark) in lines {
@@ -258,13 +258,7 @@ impl Draft<'_> {
             }
         }
         if !not.is_empty() {
-            comment(
-                text,
-                &format!(
-                    "Personal, it seems, with no strategy that fits: {}.",
-                    not.join("; ")
-                ),
-            );
+            comment(text, &format!("No strategy fits: {}.", not.join("; ")));
         }
     }
 
@@ -282,17 +276,24 @@ impl Draft<'_> {
         reasons.dedup();
         for why in reasons {
             text.push_str("#\n");
-            let of_these = self.left_out.iter().filter(|left| left.why == why);
             let hint = match why {
-                Why::NotPersonal => {
-                    ". With `retentiond init --tables NAME` they are proposed all the same"
-                }
+                Why::NotPersonal => " (`retentiond init --tables NAME` proposes one all the same)",
                 Why::EpochDates => " (the key `unit`)",
                 _ => "",
             };
             comment(text, &format!("{}{hint}:", sentence(why.words())));
+            let of_these = self.left_out.iter().filter(|left| left.why == why);
+            if matches!(why, Why::NotPersonal | Why::Nothing) {
+                let names: Vec<String> = of_these.map(|left| short(&left.table.name)).collect();
+                indented(text, (5, 5), &names.join(", "));
+                continue;
+            }
             for left in of_these {
-                let _ = writeln!(text, "#     {}{}", short(&left.table.name), details(left));
+                indented(
+                    text,
+                    (5, 9),
+                    &format!("{}{}", short(&left.table.name), details(left)),
+                );
             }
         }
     }
@@ -367,29 +368,35 @@ fn remark(finding: &Finding<'_>) -> String {
         Certainty::Likely => "",
         Certainty::Possible => "perhaps ",
     };
+    let because = match finding.because.as_str() {
+        "by its name" => "",
+        other => other,
+    };
+    let comma = if because.is_empty() { "" } else { ", " };
     let keep = if finding.what == crate::personal::What::Characteristic {
-        "; or keep it for statistics, once nothing else tells who it is"
+        " (or leave it, for statistics)"
     } else {
         ""
     };
-    format!(
-        "{certainty}{}, {}{keep}",
-        finding.what.words(),
-        finding.because
-    )
+    format!("{certainty}{}{comma}{because}{keep}", finding.what.words())
 }
 
 fn details(left: &LeftOut<'_>) -> String {
     let mut parts = Vec::new();
-    let likely = seen(&left.findings, Certainty::Likely);
+    let likely: Vec<Ident> = left
+        .findings
+        .iter()
+        .filter(|finding| finding.certainty == Certainty::Likely)
+        .map(|finding| finding.column.name.clone())
+        .collect();
     if !likely.is_empty() {
-        parts.push(format!("looks personal: {}", likely.join(", ")));
+        parts.push(format!("looks personal by {}", listed(&likely)));
     }
     if left.why == Why::EpochDates || left.why == Why::NoDate {
         let unsuited = left.dates.unsuited.iter();
-        parts.extend(unsuited.map(|(column, reason)| format!("not `{column}`: {reason}")));
+        parts.extend(unsuited.map(|(column, reason)| format!("`{column}` is {reason}")));
         if !left.dates.epochs.is_empty() {
-            parts.push(format!("numbers for dates: {}", listed(&left.dates.epochs)));
+            parts.push(format!("dated by {}", listed(&left.dates.epochs)));
         }
     } else if let Some(date) = left.dates.ranked.first() {
         parts.push(format!("dated by `{}`", date.column));
@@ -411,15 +418,25 @@ fn listed(columns: &[Ident]) -> String {
 
 /// Prose as lines that begin with `#`.
 fn comment(text: &mut String, prose: &str) {
-    let mut line = String::from("#");
+    indented(text, (1, 1), prose);
+}
+
+/// The same, so far in; what does not fit on a line goes on so far in.
+fn indented(text: &mut String, (indent, further): (usize, usize), prose: &str) {
+    let mut line = format!("#{}", " ".repeat(indent));
+    let mut empty = true;
     for word in prose.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > 92 && line.len() > 1 {
+        if line.chars().count() + 1 + word.chars().count() > 92 && !empty {
             text.push_str(&line);
             text.push('\n');
-            line = String::from("#");
+            line = format!("#{}", " ".repeat(further));
+            empty = true;
         }
-        line.push(' ');
+        if !empty {
+            line.push(' ');
+        }
         line.push_str(word);
+        empty = false;
     }
     text.push_str(&line);
     text.push('\n');

@@ -420,11 +420,7 @@ impl Around {
         {
             let machine = self.machines || has_any(w, MACHINES);
             return Some(if machine {
-                (
-                    What::IpAddress,
-                    Possible,
-                    "by its name, though it may be a machine's",
-                )
+                (What::IpAddress, Possible, "though it may be a machine's")
             } else {
                 (What::IpAddress, Likely, BY_NAME)
             });
@@ -554,7 +550,7 @@ impl Around {
             return Some((
                 What::FreeText,
                 Likely,
-                "by its name: the headers of mails, with senders and recipients",
+                "the headers of mails, with senders and recipients",
             ));
         }
         if [
@@ -600,7 +596,7 @@ impl Around {
         (self.address && head.last().is_some_and(|last| locality.contains(last))).then_some((
             What::Address,
             Possible,
-            "by its name, beside an address",
+            "beside an address",
         ))
     }
 
@@ -662,7 +658,7 @@ impl Around {
             && (verb.ends_with("ed")
                 || ["written", "by", "made", "taken", "given", "seen"].contains(verb))
         {
-            return Some((What::Username, Likely, "by its name: who did it"));
+            return Some((What::Username, Likely, "who did it"));
         }
         if let [.., before, "name"] = head {
             if GIVEN.contains(before)
@@ -676,14 +672,10 @@ impl Around {
         }
         if matches!(head, ["name"] | ["names"]) {
             if self.people {
-                return Some((What::Name, Likely, "by its name, in a table about people"));
+                return Some((What::Name, Likely, "in a table about people"));
             }
             if self.personal_neighbour && !self.machines {
-                return Some((
-                    What::Name,
-                    Likely,
-                    "by its name, beside other data about a person",
-                ));
+                return Some((What::Name, Likely, "beside other data about a person"));
             }
             return None;
         }
