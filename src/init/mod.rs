@@ -261,11 +261,11 @@ fn class_id(table: &Table, before: &[Candidate<'_>]) -> Option<ClassId> {
     };
     let name = plain(table.name.name().as_str());
     let schema = plain(table.name.schema().as_str());
-    let mut wishes = vec![
-        name.clone(),
-        format!("{schema}-{name}"),
-        format!("table-{name}"),
-    ];
+    let mut wishes = vec![format!("{schema}-{name}"), format!("table-{name}")];
+    // As the schedule writes the table: `public` goes without saying.
+    if schema == "public" {
+        wishes.insert(0, name);
+    }
     let taken = |id: &ClassId| before.iter().any(|candidate| &candidate.id == id);
     for nth in 2..=before.len() + 3 {
         wishes.push(format!("table-{nth}"));

@@ -49,7 +49,7 @@ const TABLES: &str = "
 ";
 
 async fn office() -> (String, Desk) {
-    let url = support::migrated().await;
+    let url = support::database().await;
     support::sql(&url, TABLES).await;
     let desk = Desk::with(&url, SCHEDULE);
     (url, desk)
@@ -172,8 +172,41 @@ async fn what_may_not_be_read_is_not_counted() {
 #[tokio::test]
 async fn in_words() {
     let (_, desk) = office().await;
-    assert_snapshot!(desk.run("check --strict"), @"");
-    assert_snapshot!(desk.run("check --strict --offline"), @"");
+    assert_snapshot!(desk.run("check --strict"), @r#"
+    exit 3
+    --- out
+    warning[R0381]: no class claims 3 of the 5 rows of `public.applicant`
+      --> retention.toml:11:9
+       |
+    11 | where = "outcome = 'no'"
+       |         ^^^^^^^^^^^^^^^^
+       |
+       = help: widen a condition, or give the rest a class of its own: `retain`, if it is to be kept
+
+    warning[R0354]: connected as `retentiond`, a superuser, from whom nothing can be withheld
+     |
+     = help: give the service a role of its own, with no more than it needs
+
+    error[R0380]: no class claims `public.interview`, which has 1 row and looks personal: `notes` (free text)
+     |
+     = help: give it a class, make it a dependant of one, or `retain` it; `retentiond init --tables public.interview` proposes a class
+
+    error[R0380]: no class claims `public.visit`, which has 3 rows and looks personal: `email` (an email address), `seen_from` (an IP address)
+     |
+     = help: give it a class, make it a dependant of one, or `retain` it; `retentiond init --tables public.visit` proposes a class
+
+    retention.toml: 2 errors, 2 warnings.
+    `retentiond check --explain CODE` says more about a code.
+    "#);
+    assert_snapshot!(desk.run("check --strict --offline"), @r#"
+    exit 2
+    --- err
+    error: the argument '--strict' cannot be used with '--offline'
+
+    Usage: retentiond check --strict
+
+    For more information, try '--help'.
+    "#);
 }
 
 #[test]
