@@ -60,6 +60,7 @@ pub fn uncovered(schedule: &Schedule, catalog: &Catalog, on: chrono::NaiveDate) 
         decisions: &decisions,
         today: on,
         mute: &mute,
+        waiting: None,
     };
     let dependants = dependants(schedule);
     let mut found = Uncovered::default();
