@@ -322,10 +322,8 @@ impl Around {
             return None;
         }
         let number = column.sort == Sort::Integer || column.type_name.starts_with("numeric");
-        if text || bytes {
-            if self.secret(&w) {
-                return Some((What::Secret, Likely, BY_NAME));
-            }
+        if (text || bytes) && self.secret(&w) {
+            return Some((What::Secret, Likely, BY_NAME));
         }
         if (text || number) && personal_number(&w) {
             return Some((What::PersonalNumber, Likely, BY_NAME));
