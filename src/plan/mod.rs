@@ -11,6 +11,7 @@
 mod anonymise;
 mod compare;
 mod counting;
+mod coverage;
 mod fit;
 mod follow;
 mod forecast;
@@ -40,6 +41,7 @@ use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use follow::{Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
+pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};

@@ -175,6 +175,10 @@ codes! {
     PersonalKey = "R0355" Warning;
     /// No row fits a condition.
     NothingFits = "R0356" Warning;
+    /// A table that looks personal and that no class claims.
+    UncoveredTable = "R0380" Warning;
+    /// Rows of a claimed table that no class claims.
+    UnclaimedRows = "R0381" Warning;
     /// The day has come to ask whether records must still be kept.
     ReviewDue = "R0357" Warning;
     /// A relation between columns that cannot be compared.

@@ -326,6 +326,19 @@ impl Code {
                  would ask again whether it must. That day has come. Nothing changes by itself: \
                  decide, and write a new date, or another disposal."
             }
+            Self::UncoveredTable => {
+                "A table has columns that look like personal data by their names or types, and no \
+                 class of the schedule claims it: whatever is in it is kept for ever, and nobody \
+                 said that it should be. Give it a class, name it as a dependant of the records \
+                 that its rows belong to, or `retain` it with an owner and a reason. With \
+                 `check --strict` it is an error (exit code 3), so that a new table cannot slip in."
+            }
+            Self::UnclaimedRows => {
+                "Every class on the table has a condition, and these rows fulfil none of them, so \
+                 that they are kept for ever. (A condition that is neither true nor false for a \
+                 row, because a column is NULL, does not claim it either.) Widen a condition, or \
+                 give the rest a class of its own, with `retain` if it is to be kept."
+            }
             Self::Unreachable => {
                 "The database cannot be reached, or refuses the connection. Nothing was changed. \
                  Check the URL, the password, the network and whether the server is running."
