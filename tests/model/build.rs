@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
-use chrono_tz::Europe::London;
+use chrono_tz::{Europe::London, Tz};
 use serde_json::json;
 
-use super::calendar::{Day, date};
+use super::calendar::{Day, Period, Rounding, date};
+use super::features::Feature;
 use super::strategies::{
-    ClassSeed, DaySeed, HoldSeed, RowSeed, Seed, TableSeed, TriggerSeed, instant,
+    ClassSeed, DaySeed, HoldSeed, PlausibleSeed, RowSeed, Seed, TableSeed, TouchedSeed,
+    TriggerSeed, instant,
 };
 use super::value::{Kind, Moment, Value};
 use super::world::{
-    Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Hold, OnDelete, Row, Rule,
-    Strategy, Table, Trigger, World,
+    Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Gate, Hold, OnDelete, Row,
+    Rule, Stage, Strategy, Table, Trigger, World,
 };
 
 /// One is a reserved word, so that a name that is not quoted fails.
@@ -26,6 +28,7 @@ pub fn common_columns() -> Vec<Column> {
         ("closed_on", Kind::Date),
         ("received_at", Kind::Instant),
         ("logged_at", Kind::Naive),
+        ("touched_at", Kind::Instant),
         ("active", Kind::Bool),
         ("kind", Kind::Text),
         ("Score", Kind::Int),
@@ -47,7 +50,7 @@ fn column(name: &str, kind: Kind, nullable: bool) -> Column {
     }
 }
 
-pub fn build(seed: &Seed) -> World {
+pub fn build(seed: &Seed, features: &[Feature]) -> World {
     let mut world = World {
         now: instant(seed.today, seed.second),
         tables: Vec::new(),
@@ -59,9 +62,10 @@ pub fn build(seed: &Seed) -> World {
         world.tables.push(made);
     }
     for (position, class) in seed.classes.iter().enumerate() {
-        let made = build_class(&world.tables, seed.today, position, class);
+        let made = build_class(&world.tables, seed.today, position, class, features);
         world.classes.push(made);
     }
+    keep_to_what_is_written(&mut world);
     for (position, table) in seed.tables.iter().enumerate() {
         for (number, row) in table.rows.iter().enumerate() {
             let made = build_row(&world, seed.today, position, table.key, number, row);
@@ -178,6 +182,20 @@ fn build_row(
     );
     row.insert("received_at".to_owned(), moment(day(1), seed.clock, true));
     row.insert("logged_at".to_owned(), moment(day(2), seed.clock, false));
+    let touched = match seed.touched {
+        TouchedSeed::Null => Value::Null,
+        TouchedSeed::Day(seed) => moment(self::day(world, today, seed), 0, true),
+        TouchedSeed::After(slot, days, clock) => {
+            let day = day(usize::from(slot) % 3).map(|day| match day {
+                Day::On(date) if date < self::date(3000, 1, 1) => {
+                    Day::On(shift(date, i64::from(days)))
+                }
+                end => end,
+            });
+            moment(day, clock, true)
+        }
+    };
+    row.insert("touched_at".to_owned(), touched);
     row.insert(
         "active".to_owned(),
         seed.active.map_or(Value::Null, Value::Bool),
@@ -273,9 +291,10 @@ fn day(world: &World, today: NaiveDate, seed: DaySeed) -> Option<Day> {
         DaySeed::Ago(days) => Day::On(shift(today, -i64::from(days))),
         DaySeed::Near(class, days) => {
             let class = &world.classes[usize::from(class) % world.classes.len()];
-            let from = class
-                .dispose()
-                .map_or(today, |rule| rule.period.cutoff(rule.maximum, today));
+            // Of a staged class the steps in turn.
+            let from = class.dispose().map_or(today, |rule| {
+                rule.cutoff(days.unsigned_abs() as usize % rule.steps().len(), today)
+            });
             Day::On(shift(from, i64::from(days)))
         }
     })
@@ -296,14 +315,18 @@ fn moment(day: Option<Day>, clock: u8, utc: bool) -> Value {
         Some(Day::After) => return made(Moment::After),
         Some(Day::On(date)) => date,
     };
-    let second = [43_200, 0, 1, 86_399, 3_600, 5_400, 82_800, 82_799][usize::from(clock) % 8];
+    // The later ones are London's midnights on walls elsewhere.
+    let second = [
+        43_200, 0, 1, 86_399, 3_600, 5_400, 82_800, 82_799, 68_400, 68_399, 20_700, 20_699, 46_800,
+        46_799, 72_000, 24_300,
+    ][usize::from(clock) % 16];
     let wall: NaiveDateTime = date.and_time(NaiveTime::MIN) + TimeDelta::seconds(second);
     if !utc {
         return made(Moment::At(wall));
     }
     // An hour that spring skips is read as the hour after it.
     let local = London.from_local_datetime(&wall);
-    let found = if clock >= 4 {
+    let found = if clock % 8 >= 4 {
         local.latest()
     } else {
         local.earliest()
@@ -311,7 +334,19 @@ fn moment(day: Option<Day>, clock: u8, utc: bool) -> Value {
     made(Moment::At(found.map_or(wall, |at| at.naive_utc())))
 }
 
-fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &ClassSeed) -> Class {
+fn build_class(
+    tables: &[Table],
+    today: NaiveDate,
+    position: usize,
+    seed: &ClassSeed,
+    features: &[Feature],
+) -> Class {
+    let on = |feature| features.contains(&feature);
+    let rounding = if on(Feature::Rounding) {
+        seed.more.rounding
+    } else {
+        Rounding::Exact
+    };
     let own = usize::from(seed.table) % tables.len();
     let table = tables[own].name.clone();
     // The ids' order is not the file's.
@@ -346,7 +381,7 @@ fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &Class
             Trigger::Columns(columns)
         }
         TriggerSeed::Fixed(days) => {
-            let from = seed.period.cutoff(seed.maximum, today);
+            let from = seed.period.cutoff(rounding, seed.maximum, today);
             Trigger::Fixed(shift(from, i64::from(*days)))
         }
     };
@@ -356,9 +391,55 @@ fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &Class
         _ => Disposal::Delete,
     };
     let dependants = declare(tables, own, &disposal, seed);
+    let named: Vec<&str> = match &trigger {
+        Trigger::Fixed(_) => Vec::new(),
+        Trigger::Columns(list) => list.iter().map(|(column, _)| column.as_str()).collect(),
+    };
+    let more = &seed.more;
+    let cutoff = seed.period.cutoff(rounding, seed.maximum, today);
+    let plausible = more.plausible.map(|seed| match seed {
+        PlausibleSeed::On(day) => day,
+        PlausibleSeed::Near(days) => shift(cutoff, i64::from(days)),
+    });
+    let other = TRIGGERS.iter().find(|column| !named.contains(column));
+    let activity = [Some(&"touched_at"), other].into_iter().zip(more.activity);
+    let activity = activity.filter_map(|(column, wish)| column.filter(|_| wish));
+    let zones = [
+        Tz::UTC,
+        Tz::America__New_York,
+        Tz::Asia__Kathmandu,
+        Tz::Pacific__Auckland,
+        Tz::Europe__London,
+    ];
+    let columns_only = matches!(trigger, Trigger::Columns(_));
+    let (period, stages) = if on(Feature::Stages) && !more.stages.is_empty() {
+        staged(seed, &disposal)
+    } else {
+        (seed.period.clone(), Vec::new())
+    };
     let rule = Dispose {
         trigger,
-        period: seed.period.clone(),
+        stages,
+        period,
+        rounding,
+        tolerance: if on(Feature::Tolerance) && !seed.maximum {
+            more.tolerance
+        } else {
+            0
+        },
+        plausible_from: plausible.filter(|_| on(Feature::Plausible) && columns_only),
+        trigger_zone: more
+            .zone
+            .filter(|_| on(Feature::Zone) && columns_only)
+            .map(|at| zones[usize::from(at) % zones.len()]),
+        unless_active: if on(Feature::Activity) {
+            activity.map(|column| (*column).to_owned()).collect()
+        } else {
+            Vec::new()
+        },
+        notice: more
+            .notice
+            .filter(|_| on(Feature::Notice) && disposal != Disposal::Flag),
         maximum: seed.maximum,
         disposal,
         gate: if seed.fate == 0 {
@@ -373,6 +454,64 @@ fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &Class
         table,
         claim,
         rule: Rule::Dispose(rule),
+    }
+}
+
+/// The period so far is that of the first stage; each further step is some more. A disposal has
+/// as many stages before it as there are milder ones.
+fn staged(seed: &ClassSeed, disposal: &Disposal) -> (Period, Vec<Stage>) {
+    let milder = [Disposal::Flag, Disposal::Anonymise(anonymise(seed.columns))];
+    let milder: Vec<_> = milder
+        .into_iter()
+        .filter(|other| other.severity() < disposal.severity())
+        .collect();
+    let count = seed.more.stages.len().min(milder.len());
+    let mut after = seed.period.clone();
+    after.iso = false;
+    let mut stages = Vec::new();
+    let first = milder.len() - count;
+    for (disposal, more) in milder[first..].iter().zip(&seed.more.stages) {
+        let later = after.and(more);
+        stages.push(Stage {
+            after,
+            disposal: disposal.clone(),
+        });
+        after = later;
+    }
+    (after, stages)
+}
+
+/// Takes away what the rules' page says too little about to be judged:
+/// - what becomes of dependants at a stage after which the record stays;
+/// - a staged maximum beside other classes, and a staged class whose last disposal is milder
+///   than another's;
+/// - whether a row that waits for a gate is flagged meanwhile; and a stage that flags, with a
+///   notice: two flags of one class on one row.
+fn keep_to_what_is_written(world: &mut World) {
+    let noticed = |class: &Class| class.dispose().is_some_and(|rule| rule.notice.is_some());
+    let any_notice = world.classes.iter().any(noticed);
+    for at in 0..world.classes.len() {
+        let class = &world.classes[at];
+        let alone = world
+            .classes
+            .iter()
+            .filter(|c| c.table == class.table)
+            .count()
+            == 1;
+        let Rule::Dispose(rule) = &mut world.classes[at].rule else {
+            continue;
+        };
+        let unclear = !rule.dependants.is_empty()
+            || !alone && (rule.maximum || rule.disposal != Disposal::Delete);
+        if unclear {
+            rule.stages.clear();
+        }
+        if rule.notice.is_some() {
+            rule.stages.retain(|stage| stage.disposal != Disposal::Flag);
+        }
+        if any_notice {
+            rule.gate = Gate::None;
+        }
     }
 }
 
