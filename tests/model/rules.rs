@@ -6,18 +6,22 @@
 //!
 //! **Stages** (rule 6). A staged class has several last days. What the page says of it on a
 //! day, and what is read into it here:
-//! - It *stands* as its latest past stage: with that stage's disposal and that stage's last
-//!   day, since an entry, an approval and a flag bind the last day of what is done. Before its
-//!   first stage is past it stands as that stage, not past, and so protects like any other.
+//! - What it does is its latest past stage's disposal, and what is recorded and bound (entry,
+//!   flag) is that stage's last day. Before its first stage is past it is not past, and so
+//!   protects against everything, like any other.
 //! - "It permits the mildest disposals up to that of its latest past stage, and protects
 //!   against severer ones": rule 2's "all minimum claims must be past" is asked about a
 //!   disposal, and a staged claim is past for the disposals up to that of its latest past
-//!   stage. A maximum whose disposal it does not permit is in conflict. Its own period is its
-//!   last stage; once that is past the class is, like any other, and permits everything.
-//! - Rule 3 compares last days as they stand: beside (anonymise after one year, delete after
-//!   seven) a class that deletes after three protects the row until then; from then on it has
-//!   the latest last day and governs, and its deletion is one that the staged class protects
-//!   against until seven. So nothing goes: never two steps by two classes.
+//!   stage. A maximum whose disposal it does not permit is in conflict. Going with a parent is
+//!   a deletion. Its own period is its last stage; once that is past the class is, like any
+//!   other, and permits everything.
+//! - Which last day is it that rule 3 compares? The page could mean the stage's or the
+//!   class's own. It is the class's own here ([`Claim::end`]): "the longer one protects" is said
+//!   of whole classes, and the one that keeps longest decides what is done meanwhile. Beside
+//!   (anonymise after one year, delete after seven) a class that deletes after three protects
+//!   the row until then; from then on the staged one governs, as the longer, and anonymises;
+//!   by the stage's last day the other would govern, with a deletion that is not permitted, and
+//!   the row would be neither anonymised nor deleted for four years.
 //! - A staged maximum that is done at one stage still stands as it until its next is past.
 //!
 //! **Activity** (`unless_active`). A claim whose record was touched after its trigger day is
@@ -153,6 +157,8 @@ pub struct Claim<'w> {
     pub step: usize,
     /// Of the step.
     pub last_day: Option<Day>,
+    /// The last day of the class's own period, which rule 3 compares.
+    pub end: Option<Day>,
     /// Its trigger is a plausible one, and the step's period is over.
     pub past: bool,
     /// The row already shows the disposal of the step.
@@ -334,6 +340,7 @@ impl<'w> View<'w> {
             trigger: None,
             step: 0,
             last_day: None,
+            end: None,
             past: false,
             done: false,
             active: false,
@@ -348,6 +355,9 @@ impl<'w> View<'w> {
             claim.step = latest.unwrap_or(0);
             claim.past = claim.usable() && latest.is_some();
             claim.last_day = claim.trigger.map(|day| rule.last_day(claim.step, day));
+            claim.end = claim
+                .trigger
+                .map(|day| rule.last_day(rule.stages.len(), day));
             claim.active = claim
                 .trigger
                 .is_some_and(|trigger| active(rule, row, trigger));
@@ -377,9 +387,8 @@ impl<'w> View<'w> {
         let maximums = || claims.iter().filter(|c| c.maximum() && c.usable());
         let earliest = maximums()
             .filter(|c| !c.done)
-            .min_by_key(|c| (c.last_day, c.severity(), c.class.id.as_str()));
-        let latest =
-            |c: &&'c Claim<'w>| (c.last_day, mild(c.severity()), Reverse(c.class.id.as_str()));
+            .min_by_key(|c| (c.end, c.severity(), c.class.id.as_str()));
+        let latest = |c: &&'c Claim<'w>| (c.end, mild(c.severity()), Reverse(c.class.id.as_str()));
         // A maximum that is done has yielded to the next; the last has none to yield to.
         let standing = earliest.or_else(|| maximums().max_by_key(latest));
         claims
@@ -389,8 +398,9 @@ impl<'w> View<'w> {
             .max_by_key(latest)
     }
 
-    /// Rules 1 to 4 on a row's own claims. A row that nobody claims is let go.
-    pub fn own(&self, id: &RowId, claims: &[Claim<'w>]) -> Own {
+    /// Rules 1 to 4 on a row's own claims: whether they let it go by the governing class's
+    /// disposal, or `with` a parent. A row that nobody claims is let go.
+    pub fn own(&self, id: &RowId, claims: &[Claim<'w>], with_parent: bool) -> Own {
         let retained = claims
             .iter()
             .any(|c| c.class.dispose().is_none() && !c.refused);
@@ -409,8 +419,9 @@ impl<'w> View<'w> {
             };
             claims.iter().filter(asked).all(|c| c.permits(severity))
         };
+        let severity = |c: &Claim<'_>| if with_parent { DELETE } else { c.severity() };
         let agreed = claims.is_empty()
-            || governing.is_some_and(|c| c.certain && c.past && permitted(c.severity()));
+            || governing.is_some_and(|c| c.certain && c.past && permitted(severity(c)));
         let nothing_goes = retained || refused || maximums().filter(late).any(against);
         let notice = claims
             .iter()
@@ -509,7 +520,7 @@ impl<'w> View<'w> {
         if !claim.certain || !claim.past {
             return None;
         }
-        let own = self.own(id, &claims);
+        let own = self.own(id, &claims, false);
         let family = self.family(class, id);
         let with_it: Vec<&RowId> = family.deleted.iter().chain(&family.shared).collect();
         let touched = with_it
@@ -518,7 +529,7 @@ impl<'w> View<'w> {
             .chain(family.unlinked.iter().map(|(row, _)| row));
         let theirs: Vec<Own> = with_it
             .iter()
-            .map(|row| self.own(row, &self.claims(row)))
+            .map(|row| self.own(row, &self.claims(row), true))
             .collect();
         let governs = own.governs == Some(claim.place);
         Some(Facts {
@@ -597,6 +608,9 @@ impl Facts {
         }
     }
 }
+
+/// The severity of a deletion.
+const DELETE: u8 = 2;
 
 /// On a tie the mildest disposal governs.
 fn mild(severity: u8) -> u8 {

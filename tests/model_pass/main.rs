@@ -52,6 +52,8 @@ const FEATURES: &[Feature] = &[
     Feature::Plausible,
     Feature::Zone,
     Feature::Activity,
+    Feature::Stages,
+    Feature::Notice,
 ];
 
 /// After so many passes on one day nothing may change any more.

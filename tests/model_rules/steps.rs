@@ -59,34 +59,48 @@ fn between_its_stages_a_record_is_done() {
 
 #[test]
 fn rule_6_a_staged_class_protects_against_what_is_severer_than_its_stage() {
-    // On 1 June 2026 `c` stands at anonymising; deletion it permits from 2 May 2028 on.
+    // From 2 May 2026 on `c` anonymises; deletion it permits from 2 May 2028 on.
     let deletes = changed(deletes("other"), |rule| {
         rule.period = Period::of(13, Unit::Months)
     });
     let world = one_row(vec![staged("c"), deletes]);
     // `other` is not past: protected until then.
     assert_eq!(status(&world, "c"), Some(Status::RetainedByOther));
-    // From 2 June 2026 on it is, has the later last day, and governs; its deletion is severer.
+    assert_eq!(
+        name(&after(&world, &[date(2026, 6, 1)])),
+        Value::text("Ada")
+    );
+    // From 2 June 2026 on it is, and deletes nothing; `c`, the longer one, anonymises.
     let kept = after(&world, &[date(2026, 6, 2), date(2028, 5, 1)]);
-    assert_eq!(name(&kept), Value::text("Ada"));
+    assert_eq!(name(&kept), Value::text("[redacted]"));
     assert!(after(&world, &[date(2028, 5, 2)]).rows.is_empty());
 }
 
 #[test]
-fn rule_6_a_staged_class_permits_what_is_as_mild_as_its_stage() {
-    // `other` has the later last day (1 June 2026), and only flags.
+fn rule_6_a_longer_class_protects_from_the_stages_of_a_shorter() {
+    // `other` keeps for four years, and then only flags: `c` does nothing, not even in 2028.
     let flags = changed(deletes("other"), |rule| {
-        rule.period = Period::of(13, Unit::Months);
-        rule.disposal = Disposal::Flag;
+        (rule.period, rule.disposal) = (years(4), Disposal::Flag);
     });
     let world = one_row(vec![staged("c"), flags]);
-    let state = after(&world, &[date(2026, 6, 2)]);
+    let state = after(&world, &[date(2026, 6, 2), date(2028, 5, 2)]);
     assert_eq!(name(&state), Value::text("Ada"));
-    assert!(
-        state
-            .flags
-            .contains_key(&(at("matter", 1), "other".to_owned()))
-    );
+    let state = after(&world, &[date(2029, 5, 2)]);
+    let flag = (at("matter", 1), "other".to_owned());
+    assert!(state.rows.len() == 1 && state.flags.contains_key(&flag));
+}
+
+#[test]
+fn rule_6_a_dependant_goes_with_its_parent_only_at_its_last_stage() {
+    let tables = vec![table("matter", &[]), table("note", &["matter"])];
+    let own = on(staged("notes"), "note");
+    let mut world = world(tables, vec![goes_with(deletes("c"), &["note"]), own]);
+    add(&mut world, "matter", 1, &[closed(2025, 5, 1)]);
+    let of = ("matter_id", Value::Int(1));
+    add(&mut world, "note", 1, &[of, closed(2025, 5, 1)]);
+    // To go with the matter is to be deleted: the note permits that from 2 May 2028 on.
+    assert_eq!(after(&world, &[today(), date(2028, 5, 1)]).rows.len(), 2);
+    assert!(after(&world, &[date(2028, 5, 2)]).rows.is_empty());
 }
 
 #[test]
