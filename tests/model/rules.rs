@@ -28,10 +28,11 @@
 //! not satisfied: it stays a claim, with its last day, and while it is not FALSE its guard binds
 //! whichever class governs, as its gate does (rule 3): a row that is in use is disposed of by none.
 //!
-//! **Notice**. Every claim that is not FALSE binds its notice, so the longest of them counts.
-//! The flag is the governing class's, and comes when the row would otherwise go (for a maximum:
+//! **Notice**. Every claim that is not FALSE binds its notice (rule 3), governing or not, as it
+//! binds its gate, and a flag binds a class's trigger, last day and digest: so each class that
+//! gives notice flags for itself. The flag comes when the row would otherwise go (for a maximum:
 //! when it would go that many days later), so that the days of notice are days in which
-//! nothing else keeps the row. It binds the trigger and the last day.
+//! nothing else keeps the row: not a hold, not a gate, not another class.
 //!
 //! On a tie of last days the mildest disposal governs, then the class whose id comes first:
 //! never the order of the file, which the schedule's digest does not cover.
@@ -423,19 +424,7 @@ impl<'w> View<'w> {
         let agreed = claims.is_empty()
             || governing.is_some_and(|c| c.certain && c.past && permitted(severity(c)));
         let nothing_goes = retained || refused || maximums().filter(late).any(against);
-        let notice = claims
-            .iter()
-            .filter_map(|c| c.class.dispose()?.notice)
-            .max();
-        let noticed = !self.unannounced
-            && notice.is_some_and(|days| {
-                let flag = governing.and_then(|c| {
-                    let flags = &self.state.flags;
-                    let flag = flags.get(&(id.clone(), c.class.id.clone()))?;
-                    c.bound(flag).then_some(flag)
-                });
-                !flag.is_some_and(|f| f.on + Days::new(u64::from(days)) <= self.today)
-            });
+        let noticed = !self.unannounced && claims.iter().any(|c| self.awaits_notice(id, c));
         let in_conflict = |any: bool, in_use: bool| {
             let by = |c: &Claim<'_>| against(c) || in_use && minimums().any(|c| c.active);
             maximums().filter(late).any(|c| (c.certain || any) && by(c))
@@ -544,21 +533,26 @@ impl<'w> View<'w> {
         })
     }
 
-    /// The flag that is to be put on a row now, if nothing but the notice is in its way.
+    /// A class gives notice, and has not given it for this trigger and last day so long ago.
+    fn awaits_notice(&self, id: &RowId, claim: &Claim<'_>) -> bool {
+        let notice = claim.class.dispose().and_then(|rule| rule.notice);
+        notice.is_some_and(|days| {
+            let flag = self.state.flags.get(&(id.clone(), claim.class.id.clone()));
+            let run = |f: &Flag| f.on + Days::new(u64::from(days)) <= self.today;
+            !flag.is_some_and(|f| claim.bound(f) && run(f))
+        })
+    }
+
+    /// The flag that a class is to put on a row now, if nothing but notices is in its way.
     pub fn notice(&self, class: &Class, id: &RowId) -> Option<Flag> {
-        let days = self
-            .claims(id)
-            .iter()
-            .filter_map(|c| c.class.dispose()?.notice)
-            .max()?;
+        let rule = class.dispose()?;
         // A minimum's comes when the row would go; a maximum's so many days before.
-        let ahead = if class.dispose()?.maximum { days } else { 0 };
-        let then = self.later(ahead);
-        if !then.due(class, id) {
-            return None;
-        }
+        let then = self.later(rule.notice.filter(|_| rule.maximum).unwrap_or_default());
         let claims = then.claims(id);
         let claim = claims.iter().find(|c| c.class.id == class.id)?;
+        if rule.notice.is_none() || !claims.iter().any(|c| then.due(c.class, id)) {
+            return None;
+        }
         let flag = Flag {
             trigger: claim.trigger?,
             last_day: claim.last_day?,
