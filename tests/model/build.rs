@@ -9,13 +9,13 @@ use serde_json::json;
 use super::calendar::{Day, Period, Rounding, date};
 use super::features::Feature;
 use super::strategies::{
-    ClassSeed, DaySeed, HoldSeed, PlausibleSeed, RowSeed, Seed, TableSeed, TouchedSeed,
+    ClassSeed, DaySeed, HoldSeed, LaterSeed, PlausibleSeed, RowSeed, Seed, TableSeed, TouchedSeed,
     TriggerSeed, instant,
 };
 use super::value::{Kind, Moment, Value};
 use super::world::{
-    Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Gate, Hold, OnDelete, Row,
-    Rule, Stage, Strategy, Table, Trigger, World,
+    Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Gate, Hold, Later,
+    OnDelete, Row, RowId, Rule, Stage, Strategy, Table, Trigger, World,
 };
 
 /// One is a reserved word, so that a name that is not quoted fails.
@@ -56,6 +56,7 @@ pub fn build(seed: &Seed, features: &[Feature]) -> World {
         tables: Vec::new(),
         classes: Vec::new(),
         holds: Vec::new(),
+        later: Vec::new(),
     };
     for (position, table) in seed.tables.iter().enumerate() {
         let made = empty_table(&world.tables, position, table);
@@ -73,9 +74,63 @@ pub fn build(seed: &Seed, features: &[Feature]) -> World {
         }
     }
     for hold in &seed.holds {
-        add_hold(&mut world, seed.today, hold);
+        let made = hold_of(&world, seed.today, hold);
+        if !world.holds.iter().any(|hold| same_row(hold, &made)) {
+            world.holds.push(made);
+        }
+    }
+    let mut today = seed.today;
+    let later = seed
+        .later
+        .iter()
+        .filter(|_| features.contains(&Feature::Days));
+    for later in later {
+        today = shift(today, i64::from(later.days));
+        let made = build_later(&world, today, seed.second, later);
+        world.later.push(made);
     }
     world
+}
+
+fn build_later(world: &World, today: NaiveDate, second: u32, seed: &LaterSeed) -> Later {
+    let row_of = |table: u8, row: u16| {
+        let table = &world.tables[usize::from(table) % world.tables.len()];
+        table.id(&table.rows[usize::from(row) % table.rows.len()])
+    };
+    let changes = seed.changes.iter().map(|seed| {
+        let day = day(world, today, seed.day);
+        let (column, value) = match seed.column {
+            0 => ("closed_on", day.map_or(Value::Null, Value::Date)),
+            1 => ("received_at", moment(day, seed.clock, true)),
+            2 => ("logged_at", moment(day, seed.clock, false)),
+            3 => ("touched_at", moment(day, seed.clock, true)),
+            4 => ("active", seed.active.map_or(Value::Null, Value::Bool)),
+            _ => ("kind", kind(seed.kind)),
+        };
+        (row_of(seed.table, seed.row), column.to_owned(), value)
+    });
+    let before = world
+        .holds
+        .iter()
+        .chain(world.later.iter().flat_map(|l| &l.holds));
+    let before: Vec<RowId> = before.map(Hold::row).collect();
+    let released = seed.released.iter();
+    let released = released.filter_map(|at| before.get(usize::from(*at) % before.len().max(1)));
+    Later {
+        now: instant(today, second),
+        changes: changes.collect(),
+        holds: seed
+            .holds
+            .iter()
+            .map(|seed| hold_of(world, today, seed))
+            .collect(),
+        released: released.cloned().collect(),
+    }
+}
+
+fn kind(seed: Option<u8>) -> Value {
+    let kinds = ["open", "it's", "Ä/b"];
+    seed.map_or(Value::Null, |k| Value::text(kinds[usize::from(k) % 3]))
 }
 
 fn empty_table(before: &[Table], position: usize, seed: &TableSeed) -> Table {
@@ -200,11 +255,7 @@ fn build_row(
         "active".to_owned(),
         seed.active.map_or(Value::Null, Value::Bool),
     );
-    let kinds = ["open", "it's", "Ä/b"];
-    let kind = seed
-        .kind
-        .map_or(Value::Null, |k| Value::text(kinds[usize::from(k) % 3]));
-    row.insert("kind".to_owned(), kind);
+    row.insert("kind".to_owned(), kind(seed.kind));
     row.insert(
         "Score".to_owned(),
         seed.score.map_or(Value::Null, Value::Int),
@@ -619,21 +670,17 @@ fn declare(tables: &[Table], own: usize, disposal: &Disposal, seed: &ClassSeed) 
     out
 }
 
-fn add_hold(world: &mut World, today: NaiveDate, seed: &HoldSeed) {
+fn same_row(one: &Hold, other: &Hold) -> bool {
+    one.row() == other.row()
+}
+
+fn hold_of(world: &World, today: NaiveDate, seed: &HoldSeed) -> Hold {
     let table = &world.tables[usize::from(seed.table) % world.tables.len()];
     let row = &table.rows[usize::from(seed.row) % table.rows.len()];
     let id = table.id(row);
-    if world
-        .holds
-        .iter()
-        .any(|hold| hold.table == id.table && hold.key == id.key)
-    {
-        return;
-    }
-    let until = seed.until.map(|days| shift(today, i64::from(days)));
-    world.holds.push(Hold {
+    Hold {
         table: id.table,
         key: id.key,
-        until,
-    });
+        until: seed.until.map(|days| shift(today, i64::from(days))),
+    }
 }

@@ -411,7 +411,10 @@ pub fn ledger_differs(
             _ => {}
         }
     }
-    for (id, class) in found.flags.keys() {
+    let new = |at: &(&(RowId, String), &(Option<NaiveDate>, Option<NaiveDate>))| {
+        before.flags.get(at.0) != Some(at.1)
+    };
+    for ((id, class), _) in found.flags.iter().filter(new) {
         let line = Line {
             class: class.clone(),
             action: "flagged".to_owned(),

@@ -16,6 +16,8 @@ pub enum Feature {
     Activity,
     Stages,
     Notice,
+    /// Passes on several days, with rows updated and holds placed and released between them.
+    Days,
 }
 
 /// All that the model knows.
@@ -27,4 +29,5 @@ pub const ALL: &[Feature] = &[
     Feature::Activity,
     Feature::Stages,
     Feature::Notice,
+    Feature::Days,
 ];

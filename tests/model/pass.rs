@@ -227,6 +227,8 @@ fn turn(world: &World, state: &mut State, today: NaiveDate, class: &Class) -> Ve
                     let value = anonymised(&row[&a.column], &a.path, a.strategy);
                     row.insert(a.column.clone(), value);
                 }
+                // Its notice has been used: what is written there later needs another.
+                state.flags.remove(&(id.clone(), class.id.clone()));
                 say(id, Action::Anonymised);
             }
             Disposal::Flag => {

@@ -14,7 +14,7 @@ use super::render::quoted;
 use super::rules::{State, active, trigger};
 use super::value::{Kind, Value};
 use super::world::{
-    Anonymisation, Class, Disposal, Dispose, RowId, Strategy, Table, Trigger, World,
+    Anonymisation, Class, Disposal, Dispose, Later, RowId, Strategy, Table, Trigger, World,
 };
 
 /// Creates the world's tables and rows.
@@ -314,6 +314,21 @@ pub async fn possible(
     Ok(missing
         .chain(extra.map(|id| format!("{id:?} is left over")))
         .collect())
+}
+
+/// What people do on a later day, as the statements that do it.
+pub fn changes_sql(world: &World, later: &Later) -> String {
+    let statements = later.changes.iter().map(|(id, column, value)| {
+        let table = world.table(&id.table);
+        format!(
+            "UPDATE {} SET {} = {} WHERE {};\n",
+            quoted(&table.name),
+            quoted(column),
+            value.sql(),
+            matching(table, id)
+        )
+    });
+    statements.collect()
 }
 
 fn matching(table: &Table, id: &RowId) -> String {

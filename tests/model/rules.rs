@@ -45,7 +45,7 @@ use chrono::{Days, NaiveDate};
 use super::calendar::Day;
 use super::value::{Value, anonymised};
 use super::world::{
-    Class, Disposal, Dispose, Gate, Hold, Refusal, Row, RowId, Rule, Trigger, World,
+    Class, Disposal, Dispose, Gate, Hold, Later, Refusal, Row, RowId, Rule, Trigger, World,
 };
 
 /// The rows as they are now, and what was recorded about them.
@@ -80,6 +80,26 @@ impl State {
             flags: BTreeMap::new(),
             holds: world.holds.clone(),
         }
+    }
+
+    /// What people do on a later day before its pass; the holds of theirs that can be placed.
+    pub fn then(&mut self, later: &Later) -> Vec<Hold> {
+        for (id, column, value) in &later.changes {
+            if let Some(row) = self.rows.get_mut(id) {
+                row.insert(column.clone(), value.clone());
+            }
+        }
+        self.holds
+            .retain(|hold| !later.released.contains(&hold.row()));
+        let mut placed = Vec::new();
+        for hold in &later.holds {
+            let there = self.rows.contains_key(&hold.row());
+            if there && !self.holds.iter().any(|other| other.row() == hold.row()) {
+                self.holds.push(hold.clone());
+                placed.push(hold.clone());
+            }
+        }
+        placed
     }
 }
 

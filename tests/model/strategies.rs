@@ -25,6 +25,29 @@ pub struct Seed {
     pub tables: Vec<TableSeed>,
     pub classes: Vec<ClassSeed>,
     pub holds: Vec<HoldSeed>,
+    pub later: Vec<LaterSeed>,
+}
+
+/// See [`super::world::Later`].
+#[derive(Debug, Clone)]
+pub struct LaterSeed {
+    /// Days after the day before.
+    pub days: u16,
+    pub changes: Vec<ChangeSeed>,
+    pub holds: Vec<HoldSeed>,
+    pub released: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ChangeSeed {
+    pub table: u8,
+    pub row: u16,
+    /// Which column: one of a day, `active` or `kind`.
+    pub column: u8,
+    pub day: DaySeed,
+    pub clock: u8,
+    pub active: Option<bool>,
+    pub kind: Option<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -180,8 +203,9 @@ fn seeds(tables: usize, rows: usize) -> impl Strategy<Value = Seed> {
         }),
         vec(class(), 1..=4),
         vec(hold(), 0..=4),
+        prop_oneof![1 => Just(Vec::new()), 2 => vec(later(), 1..=3)],
     )
-        .prop_map(|(today, second, tables, mut classes, holds)| {
+        .prop_map(|(today, second, tables, mut classes, holds, later)| {
             for at in 1..classes.len() {
                 if classes[at].twin {
                     let before = classes[at - 1].clone();
@@ -197,7 +221,43 @@ fn seeds(tables: usize, rows: usize) -> impl Strategy<Value = Seed> {
                 tables,
                 classes,
                 holds,
+                later,
             }
+        })
+}
+
+fn later() -> impl Strategy<Value = LaterSeed> {
+    let change = (
+        0..4_u8,
+        any::<u16>(),
+        0..6_u8,
+        day(),
+        0..16_u8,
+        any::<Option<bool>>(),
+        prop::option::weighted(0.8, 0..3_u8),
+    )
+        .prop_map(
+            |(table, row, column, day, clock, active, kind)| ChangeSeed {
+                table,
+                row,
+                column,
+                day,
+                clock,
+                active,
+                kind,
+            },
+        );
+    (
+        prop_oneof![2 => Just(1_u16), 3 => 0..50_u16, 1 => 50..800_u16],
+        vec(change, 0..8),
+        vec(hold(), 0..2),
+        vec(any::<u8>(), 0..2),
+    )
+        .prop_map(|(days, changes, holds, released)| LaterSeed {
+            days,
+            changes,
+            holds,
+            released,
         })
 }
 

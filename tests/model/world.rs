@@ -28,6 +28,20 @@ pub struct World {
     /// In file order, which must not matter: ties are broken by id.
     pub classes: Vec<Class>,
     pub holds: Vec<Hold>,
+    /// What happens after the day of `now`, in order.
+    pub later: Vec<Later>,
+}
+
+/// A later day: what people do on it before its pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Later {
+    pub now: DateTime<Utc>,
+    /// A column of a row; of a row that is gone, nothing.
+    pub changes: Vec<(RowId, String, Value)>,
+    /// Placed where the row is still there and has none.
+    pub holds: Vec<Hold>,
+    /// These rows' holds are released, those placed on this day excepted.
+    pub released: Vec<RowId>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +77,15 @@ pub enum OnDelete {
     NoAction,
     Cascade,
     SetNull,
+}
+
+impl Hold {
+    pub fn row(&self) -> RowId {
+        RowId {
+            table: self.table.clone(),
+            key: self.key.clone(),
+        }
+    }
 }
 
 /// An open hold, through the end of `until` if there is one.

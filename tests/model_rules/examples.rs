@@ -57,6 +57,7 @@ pub fn world(tables: Vec<Table>, classes: Vec<Class>) -> World {
         tables,
         classes,
         holds: Vec::new(),
+        later: Vec::new(),
     }
 }
 
