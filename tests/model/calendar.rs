@@ -192,15 +192,9 @@ fn days_in(year: i32, month: u32) -> u32 {
 /// The corresponding date `months` later; a date that does not exist becomes
 /// the last day of its month.
 pub fn corresponding(date: NaiveDate, months: u32) -> NaiveDate {
-    let mut year = date.year();
-    let mut month = date.month();
-    for _ in 0..months {
-        month += 1;
-        if month == 13 {
-            month = 1;
-            year += 1;
-        }
-    }
+    let since_january = date.month() - 1 + months;
+    let year = date.year() + i32::try_from(since_january / 12).expect("a few years");
+    let month = since_january % 12 + 1;
     let day = date.day().min(days_in(year, month));
     NaiveDate::from_ymd_opt(year, month, day).expect("a day that its month has")
 }
