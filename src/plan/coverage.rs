@@ -45,10 +45,11 @@ pub struct PartlyClaimed {
 /// Writes the questions. A row is claimed when a class's condition is TRUE for it.
 #[must_use]
 pub fn uncovered(schedule: &Schedule, catalog: &Catalog, on: chrono::NaiveDate) -> Uncovered {
+    let known = super::link::known(schedule, catalog);
     let mute = schedule
         .classes()
         .iter()
-        .map(|class| (class.id(), fit::fit(class, catalog)))
+        .map(|class| (class.id(), fit::fit(class, catalog, &known)))
         .filter(|(_, fit)| !fit.refusals.is_empty())
         .map(|(id, fit)| (id.clone(), fit.mute()))
         .collect();

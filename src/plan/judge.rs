@@ -203,7 +203,7 @@ impl<'a> Judge<'a> {
 
     /// The row is to be flagged for the class's notice: everything but a notice lets it go.
     /// For a maximum `self` judges the day on which the notice would be over.
-    pub fn to_be_noticed(&self, class: &Class, step: &Dispose, a: &str) -> String {
+    pub fn notice_begins(&self, class: &Class, step: &Dispose, a: &str) -> String {
         let Some(table) = self.catalog.table(class.table()) else {
             return "FALSE".to_owned();
         };

@@ -40,8 +40,8 @@ use crate::ident::{ClassId, TableName};
 use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
-pub use follow::{Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
+pub use follow::{Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};

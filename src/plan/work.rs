@@ -84,7 +84,7 @@ pub(super) fn earlier(
                 negated(&judge.gated(&table.name, "t")),
                 negated(&judge.dependant_gated(relations, table, "t")),
                 negated(&then.dependant_protected(relations, table, "t")),
-                then.to_be_noticed(class, step, "t"),
+                then.notice_begins(class, step, "t"),
             ]);
             work.push(parts(
                 &then,
