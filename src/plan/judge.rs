@@ -315,7 +315,7 @@ impl<'a> Judge<'a> {
                 Part::Maximum(dispose) => {
                     no_maximum.push(format!("NOT ({may})"));
                     past_maximum.push(format!(
-                        "({may} AND {})",
+                        "({may} AND ({}))",
                         self.permits(other, dispose, severity, a)
                     ));
                 }

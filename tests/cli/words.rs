@@ -46,13 +46,13 @@ async fn check() {
     assert_snapshot!(desk.run("check"), @r#"
     exit 2
     --- out
-    error[R0306]: class `letters`: no foreign key relates the dependant `public.page` to `public.letter`
+    error[R0306]: class `letters`: nothing relates the dependant `public.page` to `public.letter`
       --> retention.toml:13:15
        |
     13 | dependants = ["page"]
        |               ^^^^^^
        |
-       = help: declare the foreign key in the database, or leave the table out
+       = help: say how: { table = "page", on = "COLUMN = letter.COLUMN" }; or declare the foreign key in the database
 
     warning[R0381]: no class claims 1 of the 6 rows of `public.applicant`
       --> retention.toml:20:9
@@ -82,7 +82,7 @@ async fn check() {
     --- out
     R0306
 
-    A dependant is declared that has no foreign key to the class's table. Which of its rows belong to a record cannot be known without one. Declare the foreign key in the database, or remove the dependant.
+    A dependant is declared that neither a foreign key nor an `on` relates to the class's table. Which of its rows belong to a record cannot be known. Say how they are related: `{ table = "attachments", on = "transactionid = id" }`, declare the foreign key in the database, or remove the dependant.
     "#);
 }
 
