@@ -38,7 +38,7 @@ use tokio::sync::OnceCell;
 use model::compare::{End, FLAGS, end_differs, first_pass_differs, ledger_differs, plan_differs};
 use model::counts::{due, plan};
 use model::features::Feature;
-use model::pass::{pass_from, settle_from};
+use model::pass::{one_pass_is_enough, settle_from};
 use model::postgres::{changes_sql, disagreements, load, possible};
 use model::render::quoted;
 use model::rules::State;
@@ -231,8 +231,7 @@ async fn day(
     let shown = planned(ours, schedule, now).await;
     faults.extend(named("plan", plan_differs(&shown, &permitted[0].counts)));
     // Where the model's first pass leaves nothing to do, nor may a second of the engine's.
-    let once =
-        permitted.len() == 1 && pass_from(world, start.clone(), today).state == permitted[0].state;
+    let once = one_pass_is_enough(world, start, today);
 
     let mut before = End::of(start);
     for number in 1..=ENOUGH {
