@@ -254,3 +254,23 @@ fn a_stage_does_nothing_while_a_severer_maximum_is_in_conflict() {
 fn so_it_is_beside_a_maximum_that_is_permitted() {
     in_conflict(&[Disposal::Delete, Disposal::Flag]);
 }
+
+/// Of the maximums only `undated` claims the row, and it has no trigger there: none is past, and
+/// nothing goes (rule 2). That the triggers of `other` are past is nothing to a row whose claim
+/// by it is FALSE.
+#[test]
+#[ignore = "the engine deletes the row"]
+fn the_triggers_of_a_maximum_that_does_not_claim_the_row_are_not_asked() {
+    let by = |id: &str, columns: &[&str]| {
+        changed(deletes(id), |rule| {
+            rule.maximum = true;
+            let list = columns.iter().map(|column| ((*column).to_owned(), None));
+            rule.trigger = Trigger::Columns(list.collect());
+        })
+    };
+    let other = where_kind(by("other", &["logged_at", "closed_on"]), "a");
+    let mut world = one_row(vec![deletes("c"), other, by("undated", &["received_at"])]);
+    world.tables[0].rows[0].insert("kind".to_owned(), Value::text("b"));
+    assert_eq!(status(&world, "c"), Some(Status::RetainedByOther));
+    judged(&world);
+}
