@@ -47,7 +47,7 @@ use model::rules::State;
 use model::world::{Hold, World};
 
 /// Worlds in which every declaration is made, unless `MODEL_CASES` says otherwise.
-const CASES: u64 = 100;
+const CASES: u64 = 80;
 
 /// What the engine does so far of what the model knows.
 const FEATURES: &[Feature] = &[
