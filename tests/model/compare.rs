@@ -411,10 +411,11 @@ pub fn ledger_differs(
             _ => {}
         }
     }
-    let new = |at: &(&(RowId, String), &(Option<NaiveDate>, Option<NaiveDate>))| {
-        before.flags.get(at.0) != Some(at.1)
-    };
-    for ((id, class), _) in found.flags.iter().filter(new) {
+    for (at, days) in &found.flags {
+        if before.flags.get(at) == Some(days) {
+            continue;
+        }
+        let (id, class) = at;
         let line = Line {
             class: class.clone(),
             action: "flagged".to_owned(),
