@@ -279,12 +279,19 @@ impl<'a> Judge<'a> {
                 steps[skipped..]
                     .iter()
                     .map(|step| {
+                        // What shows its disposal already may still go with its parent.
+                        let undone = if wholly {
+                            "TRUE".to_owned()
+                        } else {
+                            negated(&self.done(class, step, a))
+                        };
                         all(vec![
                             self.claims(class, a),
                             self.past(class, step, a),
                             self.let_go(class, step, a),
                             self.governs(class, a),
                             negated(&self.active(table, a)),
+                            undone,
                         ])
                     })
                     .collect()
@@ -297,6 +304,11 @@ impl<'a> Judge<'a> {
     pub fn let_go(&self, class: &Class, step: &Dispose, a: &str) -> String {
         let severity = step.disposal.severity();
         let mut conditions = Vec::new();
+        // Without stages whatever is in conflict is kept by what follows.
+        let staged = |class: &Class| class.dispose().is_some_and(|rule| !rule.stages.is_empty());
+        if self.on(class.table()).any(staged) {
+            conditions.push(negated(&self.conflict(class.table(), a)));
+        }
         let own_is_maximum = matches!(self.part(class), Part::Maximum(_));
         let (mut no_maximum, mut past_maximum) = (Vec::new(), Vec::new());
         for other in self.on(class.table()) {

@@ -411,11 +411,11 @@ pub fn ledger_differs(
             _ => {}
         }
     }
-    for (of, flag) in &found.flags {
-        if before.flags.get(of) == Some(flag) {
+    for (at, days) in &found.flags {
+        if before.flags.get(at) == Some(days) {
             continue;
         }
-        let (id, class) = of;
+        let (id, class) = at;
         let line = Line {
             class: class.clone(),
             action: "flagged".to_owned(),

@@ -101,6 +101,15 @@ pub fn pass_from(world: &World, mut state: State, today: NaiveDate) -> Outcome {
     }
 }
 
+/// Whether, in whatever permitted order, a second pass of the day has nothing left to do.
+pub fn one_pass_is_enough(world: &World, start: &State, today: NaiveDate) -> bool {
+    orders(world).iter().all(|order| {
+        let mut state = start.clone();
+        turns(world, &mut state, today, order);
+        turns(world, &mut state, today, order).is_empty()
+    })
+}
+
 /// Every end that passes on one day, repeated until nothing changes, may come to. Never empty;
 /// nearly always one. Outcomes with the same end are one, their events taken together.
 pub fn settle(world: &World, today: NaiveDate) -> Vec<Outcome> {
