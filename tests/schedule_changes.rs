@@ -455,6 +455,24 @@ const TABLE: &[Row] = &[
         ],
     ),
     row(
+        ("a dependant", "on"),
+        "{ table = \"note\", ",
+        "{ table = \"note\", on = \"letter_no = id\", ",
+        BOTH,
+        &[
+            "class `letters`: what goes with a record is public.note by \"letter_no\" = \"public\".\"letter\".\"id\" (unlinked), public.page instead of public.note (unlinked), public.page",
+        ],
+    ),
+    row(
+        ("a dependant", "where"),
+        "{ table = \"note\", ",
+        "{ table = \"note\", on = \"letter_no = id\", where = \"kind = 'a'\", ",
+        BOTH,
+        &[
+            "class `letters`: what goes with a record is public.note by \"letter_no\" = \"public\".\"letter\".\"id\" where (\"kind\" = 'a') (unlinked), public.page instead of public.note (unlinked), public.page",
+        ],
+    ),
+    row(
         (CLASS, "files"),
         "files = [{ column = \"path\", store = \"media\", table = \"letter\" }]\n",
         "",
