@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const FOR_ALL: [&str; 3] = ["ident", "clock", "store"];
 
 /// The rooms, and whom each may use beside [`FOR_ALL`]. `*` is everybody.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("main", &["cli"]),
     ("settings", &[]),
     ("clock", &[]),
@@ -24,7 +24,9 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("catalog", &[]),
     ("decisions", &[]),
     ("plan", &["schedule", "catalog", "decisions"]),
-    ("survey", &["plan", "ledger"]),
+    ("personal", &["schedule", "catalog"]),
+    ("init", &["schedule", "catalog", "personal"]),
+    ("survey", &["plan", "ledger", "personal"]),
     ("enforce", &["plan", "ledger", "files"]),
     ("files", &[]),
     ("ledger", &[]),
@@ -387,7 +389,8 @@ fn mentioned_outside(allowed: impl Fn(&Source) -> bool, words: &[&str]) -> Vec<S
 #[test]
 fn the_schedule_and_the_plan_know_of_no_database_and_no_waiting() {
     let elsewhere = |source: &Source| {
-        !["schedule", "plan", "decisions", "ident"].contains(&source.room.as_str())
+        !["schedule", "plan", "decisions", "ident", "personal", "init"]
+            .contains(&source.room.as_str())
     };
     assert_eq!(
         mentioned_outside(elsewhere, &["sqlx", "tokio", "async", "await"]),

@@ -283,6 +283,41 @@ const TABLE: &[Row] = &[
         NO,
         &["class `hired`: other words in `review_on`"],
     ),
+    row(
+        (CLASS, "notice"),
+        "period = \"8 years\"",
+        "period = \"8 years\"\nnotice = \"30 days\"",
+        BACK,
+        &["class `letters`: the notice is 30 days instead of none"],
+    ),
+    row(
+        (CLASS, "stages"),
+        "period = \"8 years\"",
+        "period = \"8 years\"\nstages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]",
+        BOTH,
+        &["class `letters`: its stages differ"],
+    ),
+    row(
+        ("a stage", "after"),
+        "period = \"8 years\"",
+        "period = \"8 years\"\nstages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]",
+        BOTH,
+        &["class `letters`: its stages differ"],
+    ),
+    row(
+        ("a stage", "disposal"),
+        "period = \"8 years\"",
+        "period = \"8 years\"\nstages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]",
+        BOTH,
+        &["class `letters`: its stages differ"],
+    ),
+    row(
+        ("a stage", "anonymise"),
+        "period = \"8 years\"",
+        "period = \"8 years\"\nstages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]",
+        BOTH,
+        &["class `letters`: its stages differ"],
+    ),
     // Periods: longer, of the same units.
     row(
         (CLASS, "period"),
@@ -417,6 +452,24 @@ const TABLE: &[Row] = &[
         BOTH,
         &[
             "class `letters`: what goes with a record is public.note, public.page instead of public.note (unlinked), public.page",
+        ],
+    ),
+    row(
+        ("a dependant", "on"),
+        "{ table = \"note\", ",
+        "{ table = \"note\", on = \"letter_no = id\", ",
+        BOTH,
+        &[
+            "class `letters`: what goes with a record is public.note by \"letter_no\" = \"public\".\"letter\".\"id\" (unlinked), public.page instead of public.note (unlinked), public.page",
+        ],
+    ),
+    row(
+        ("a dependant", "where"),
+        "{ table = \"note\", ",
+        "{ table = \"note\", on = \"letter_no = id\", where = \"kind = 'a'\", ",
+        BOTH,
+        &[
+            "class `letters`: what goes with a record is public.note by \"letter_no\" = \"public\".\"letter\".\"id\" where (\"kind\" = 'a') (unlinked), public.page instead of public.note (unlinked), public.page",
         ],
     ),
     row(

@@ -161,9 +161,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             Code::NotYetSupported,
             vec![
                 and("erasure = \"secure\""),
-                with("\"closed_on\"", "\"case.closed_on\""),
                 format!("{HEAD}details_kept = \"6 years\"\n{CLASS}"),
-                and("dependants = [{ table = \"note\", on = \"letter_id\" }]"),
             ],
         ),
         (
@@ -183,6 +181,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
                 and("anonymise = { name = \"null\" }"),
                 and("dependants = [\"note\"]").replace("\"delete\"", "\"flag\""),
                 and("files = [{ column = \"path\", store = \"media\", table = \"note\" }]"),
+                and("dependants = [{ table = \"note\", where = \"kind = 'a'\" }]"),
                 and(
                     "dependants = [{ table = \"note\", action = \"unlink\" }]\nfiles = [{ column = \"path\", store = \"media\", table = \"note\" }]",
                 ),
@@ -214,7 +213,10 @@ fn cases() -> Vec<(Code, Vec<String>)> {
         ),
         (
             Code::OwnDependant,
-            vec![and("dependants = [\"public.letter\"]")],
+            vec![format!(
+                "{}dependants = [\"public.letter\"]\n",
+                anonymising("{ name = \"redact\" }")
+            )],
         ),
         (
             Code::AnonymisesItsRule,
@@ -243,6 +245,18 @@ fn cases() -> Vec<(Code, Vec<String>)> {
                 with("\"closed_on\"", "2021-07-31T00:00:00Z"),
                 with("\"closed_on\"", "07:32:00"),
                 with("\"closed_on\"", "\"2021-07-31\""),
+            ],
+        ),
+        (
+            Code::BadRelation,
+            vec![
+                and("dependants = [{ table = \"note\", on = \"letter_id\" }]"),
+                and("dependants = [{ table = \"note\", on = \"letter_id = id OR a = b\" }]"),
+                and("dependants = [{ table = \"note\", on = \"letter_id = 'x'\" }]"),
+                and("dependants = [{ table = \"note\", on = \"page_id = page.id\" }]"),
+                and(
+                    "dependants = [\"page\", { table = \"note\", on = \"page_id = page.id AND b = id\" }]",
+                ),
             ],
         ),
         (

@@ -6,7 +6,7 @@
 
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ pub use read::{CatalogError, read, try_condition};
 pub struct Catalog {
     /// Every table-like relation by name.
     pub tables: BTreeMap<TableName, Table>,
+    /// Those of them that an extension made and keeps.
+    pub of_extensions: BTreeSet<TableName>,
     /// Every declared foreign key. Those of single partitions stand at their root.
     pub foreign_keys: Vec<ForeignKey>,
     /// The role that we are connected as.

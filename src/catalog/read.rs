@@ -70,6 +70,15 @@ SELECT n.nspname, c.relname, c.relkind::text AS relkind, c.relispartition, c.rel
    AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%'
  ORDER BY 1, 2";
 
+const EXTENSIONS: &str = "
+SELECT n.nspname, c.relname
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_class c ON c.oid = d.objid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'e'
+   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+ ORDER BY 1, 2";
+
 const COLUMNS: &str = "
 SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type_name,
        -- A domain of a domain of a date is a date: pg_type.typbasetype, to the bottom.
@@ -209,6 +218,12 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
     for row in fetch(conn, "tables", TABLES).await? {
         let table = table(&row)?;
         catalog.tables.insert(table.name.clone(), table);
+    }
+    for row in fetch(conn, "extensions", EXTENSIONS).await? {
+        let name = name(&row, "nspname", "relname", "extensions")?;
+        if catalog.tables.contains_key(&name) {
+            catalog.of_extensions.insert(name);
+        }
     }
     for row in fetch(conn, "columns", COLUMNS).await? {
         let name = name(&row, "nspname", "relname", "columns")?;

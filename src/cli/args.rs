@@ -85,6 +85,8 @@ pub(super) enum Format {
 pub(super) enum Command {
     /// Show it all on a private database with a sample organisation
     Demo(Demo),
+    /// Propose a first schedule for the database, and change nothing in it
+    Init(Init),
     /// Create or update retentiond's own schema in the database
     Migrate,
     /// Tell all that is wrong with the schedule, or does not fit the database
@@ -136,6 +138,16 @@ pub(super) struct Demo {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Only tables of this name, such as `users` or `crm.*` (may be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub tables: Vec<String>,
+    /// To this file instead of standard output; one that is there is kept, unless --yes is given
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Check {
     /// Say more about a code, such as R0107
     #[arg(long, value_name = "CODE")]
@@ -146,6 +158,9 @@ pub(super) struct Check {
     /// Print the JSON Schema of the schedule file, for editors
     #[arg(long, hide = true)]
     pub json_schema: bool,
+    /// Take it for an error (exit code 3) where no class claims a table that looks personal
+    #[arg(long, conflicts_with_all = ["offline", "explain"])]
+    pub strict: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ mod daemon;
 mod demo;
 mod explain;
 mod failure;
+mod init;
 mod ledger;
 mod migrate;
 mod output;
@@ -71,6 +72,7 @@ fn asks_for_json(given: &[OsString]) -> bool {
 async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Demo(arguments) => demo::run(context, arguments).await,
+        Command::Init(arguments) => init::run(context, arguments).await,
         Command::Migrate => migrate::run(context).await,
         Command::Check(arguments) => check::run(context, arguments).await,
         Command::Plan(arguments) => plan::run(context, arguments).await,

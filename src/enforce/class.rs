@@ -237,6 +237,19 @@ impl Walk<'_, '_> {
                         busy += 1;
                         self.pause(FIRST_PAUSE * 2_u32.pow(busy)).await;
                     }
+                    // Nothing happened; what was added is seen by the next try. Where somebody
+                    // goes on adding, a smaller batch gets through sooner.
+                    (EnforceError::Meanwhile, Some(_)) if busy < BUSY => busy += 1,
+                    (EnforceError::Meanwhile, Some(until)) => {
+                        busy = 0;
+                        if !pace.failed(failure.visited) {
+                            let reason = EnforceError::Meanwhile.to_string();
+                            self.set_aside(conn, scan, after.as_deref(), &until, &reason, None)
+                                .await?;
+                            after = Some(until);
+                            seen += 1;
+                        }
+                    }
                     (error, _) => return Err(error),
                 },
             }
@@ -285,7 +298,11 @@ impl Walk<'_, '_> {
                         .await?;
                 }
                 Err(failure) => match failure.error {
-                    EnforceError::Rows(reason) => {
+                    error @ (EnforceError::Rows(_) | EnforceError::Meanwhile) => {
+                        let reason = match error {
+                            EnforceError::Rows(reason) => reason,
+                            error => error.to_string(),
+                        };
                         self.set_aside(conn, scan, after.as_deref(), &until, &reason, None)
                             .await?;
                     }

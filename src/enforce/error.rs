@@ -19,6 +19,10 @@ pub enum EnforceError {
     /// Something about single rows: the batch is halved until they are found.
     #[error("rows could not be dealt with ({0})")]
     Rows(String),
+    /// Rows came to hang on what was being deleted, after those that hang on it were locked:
+    /// the same batch finds them the next time.
+    #[error("rows were added meanwhile that belong to what was being deleted")]
+    Meanwhile,
     /// The database failed in a way that no smaller batch would cure.
     #[error("the database failed while {doing} ({reason})")]
     Database {

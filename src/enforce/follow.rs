@@ -17,12 +17,12 @@ use super::direct::{LastDays, forget_flags};
 use super::entries::{Entries, Named};
 use super::error::EnforceError;
 use super::locked::{
-    Common, Hanger, Record, lock_dependants, lock_records, lock_shared, sql, unusable,
+    Common, Hanger, Record, linked, lock_dependants, lock_records, lock_shared, sql, unusable,
 };
 use super::rows::{self, OwnedKey};
 use crate::ident::TableName;
 use crate::ledger::{Action, EntryId, KeyColumns, ManifestBuilder};
-use crate::plan::{Follow, Key, Scan};
+use crate::plan::{Dependant, Follow, Key, Scan};
 use crate::store;
 
 pub(super) async fn run(
@@ -34,8 +34,8 @@ pub(super) async fn run(
     until: &[String],
     first: EntryId,
 ) -> Result<Done, EnforceError> {
-    let mut records = lock_records(conn, context, scan, follow, after, until).await?;
     let mut done = Done::default();
+    let mut records = lock_records(conn, context, scan, follow, after, until, &mut done).await?;
     if records.is_empty() {
         return Ok(done);
     }
@@ -76,6 +76,8 @@ pub(super) async fn run(
         common.push(found);
     }
 
+    stay_together(follow, &mut records, &inbound, &mut done);
+
     let going: HashSet<usize> = (0..records.len())
         .filter(|nth| !records[*nth].stays)
         .collect();
@@ -83,6 +85,11 @@ pub(super) async fn run(
         return Ok(done);
     }
     let goes = |row: &Hanger| row.roots.iter().any(|root| going.contains(root));
+    // Rows that are unlinked by one relation may go by another, or be records themselves.
+    for (dependant, rows) in follow.unlinked.iter().zip(&mut unlinked) {
+        let gone = also_going(context, follow, dependant, &records, &inbound, &going);
+        rows.retain(|row| !gone.contains(&row.key));
+    }
 
     let mut entries = Entries {
         context,
@@ -112,6 +119,9 @@ pub(super) async fn run(
     for (nth, dependant) in follow.inbound.iter().enumerate().rev() {
         let rows: Vec<&Hanger> = inbound[nth].iter().filter(|row| goes(row)).collect();
         let keys: Vec<&OwnedKey> = rows.iter().map(|row| &row.key).collect();
+        if dependant.own {
+            continue;
+        }
         exactly(
             conn,
             &dependant.delete,
@@ -121,7 +131,21 @@ pub(super) async fn run(
         )
         .await?;
     }
-    finish(conn, context, follow, &records, &going).await?;
+    // Records and rows of their own table at once: they may refer to one another.
+    let mut gone: Vec<&OwnedKey> = records
+        .iter()
+        .enumerate()
+        .filter(|(nth, _)| going.contains(nth))
+        .map(|(_, record)| &record.key)
+        .collect();
+    for (_, rows) in follow.inbound.iter().zip(&inbound).filter(|(d, _)| d.own) {
+        gone.extend(
+            rows.iter()
+                .filter(|row| row.record.is_none() && goes(row))
+                .map(|row| &row.key),
+        );
+    }
+    finish(conn, context, follow, &gone).await?;
     let mut orphans: Vec<HashSet<OwnedKey>> = Vec::new();
     for (nth, shared) in follow.referred.iter().enumerate() {
         let keys = lost_one(&common[nth], &going);
@@ -180,8 +204,17 @@ pub(super) async fn run(
         .ok_or_else(|| EnforceError::Shape(context.class.id.clone()))?;
     let mut manifest = ManifestBuilder::new(own.clone(), None, seed()?);
     let mut named = Named::new(&follow.files);
+    // A record that goes with another is named among those, with what it hung on.
+    let riding: HashSet<usize> = follow
+        .inbound
+        .iter()
+        .zip(&inbound)
+        .filter(|(dependant, _)| dependant.own)
+        .flat_map(|(_, rows)| rows.iter().filter(|row| row.rides(&going)))
+        .filter_map(|row| row.record)
+        .collect();
     for (nth, record) in records.iter().enumerate() {
-        if going.contains(&nth) {
+        if going.contains(&nth) && !riding.contains(&nth) {
             push(
                 &mut manifest,
                 context,
@@ -194,9 +227,7 @@ pub(super) async fn run(
         }
     }
     done.records = manifest.count();
-    let gone = records.iter().enumerate();
-    let gone = gone.filter(|(nth, _)| going.contains(nth));
-    forget_flags(conn, context, gone.map(|(_, record)| &record.key)).await?;
+    forget_flags(conn, context, gone.iter().copied()).await?;
     entries
         .write(conn, action, &context.class.table, None, manifest, &named)
         .await?;
@@ -206,9 +237,23 @@ pub(super) async fn run(
         (false, &follow.unlinked, &unlinked),
     ] {
         for (dependant, rows) in dependants.iter().zip(found) {
-            let goers: Vec<&Hanger> = rows.iter().filter(|row| goes(row)).collect();
+            let goers: Vec<&Hanger> = rows
+                .iter()
+                .filter(|row| {
+                    if dependant.own {
+                        row.rides(&going)
+                    } else {
+                        goes(row)
+                    }
+                })
+                .collect();
             // One entry for each table that was touched and each table of parents.
-            let mut by_parent: BTreeMap<usize, Vec<(&Hanger, usize)>> = BTreeMap::new();
+            let mut by_parent: BTreeMap<usize, Vec<(&Hanger, &OwnedKey)>> = BTreeMap::new();
+            let is_own = |place: usize| {
+                place
+                    .checked_sub(1)
+                    .is_some_and(|nth| follow.inbound[nth].own)
+            };
             for row in goers {
                 // The parent that goes, not another that stays.
                 let parent =
@@ -219,10 +264,14 @@ pub(super) async fn run(
                             above => goes(&inbound[above - 1][*parent]),
                         });
                 if let Some((edge, parent)) = parent {
-                    by_parent
-                        .entry(dependant.edges[*edge].parent)
-                        .or_default()
-                        .push((row, *parent));
+                    let place = dependant.edges[*edge].parent;
+                    let key = match place {
+                        0 => &records[*parent].key,
+                        above => &inbound[above - 1][*parent].key,
+                    };
+                    // Rows of the records' own table are parents like the records.
+                    let table = if is_own(place) { 0 } else { place };
+                    by_parent.entry(table).or_default().push((row, key));
                 }
             }
             for (above, rows_of_parent) in by_parent {
@@ -233,16 +282,13 @@ pub(super) async fn run(
                     seed()?,
                 );
                 let mut named = Named::new(&dependant.files);
-                for (row, parent) in rows_of_parent {
-                    let parent_key = match above {
-                        0 => &records[parent].key,
-                        above => &inbound[above - 1][parent].key,
-                    };
-                    let day = row
-                        .roots
-                        .iter()
-                        .find(|root| going.contains(root))
-                        .map_or(0, |root| records[*root].day);
+                let mut due = 0;
+                for (row, parent_key) in rows_of_parent {
+                    let root = row.roots.iter().find(|root| going.contains(root));
+                    // What is due by itself is counted from its own trigger.
+                    let own_day = row.record.map(|nth| records[nth].day).or(row.day);
+                    due += u64::from(own_day.is_some());
+                    let day = own_day.or(root.map(|root| records[*root].day)).unwrap_or(0);
                     push(
                         &mut manifest,
                         context,
@@ -254,7 +300,8 @@ pub(super) async fn run(
                     named.add(&row.files);
                 }
                 let action = if deleted {
-                    done.dependants += manifest.count();
+                    done.records += due;
+                    done.dependants += manifest.count() - due;
                     Action::Deleted
                 } else {
                     done.unlinked += manifest.count();
@@ -309,6 +356,7 @@ pub(super) async fn run(
     }
     done.entries = entries.written;
     done.files = entries.queue(conn).await?;
+    nothing_new(conn, follow, &records, &inbound, &common, &orphans, &going).await?;
     Ok(done)
 }
 
@@ -435,8 +483,7 @@ async fn finish(
     conn: &mut PgConnection,
     context: &Context<'_>,
     follow: &Follow,
-    records: &[Record],
-    going: &HashSet<usize>,
+    keys: &[&OwnedKey],
 ) -> Result<(), EnforceError> {
     let doing = if follow.anonymises {
         "anonymising records"
@@ -445,13 +492,8 @@ async fn finish(
     };
     let failed = sql(doing);
     let width = context.work.key.columns.len();
-    let keys = records
-        .iter()
-        .enumerate()
-        .filter(|(nth, _)| going.contains(nth))
-        .map(|(_, record)| &record.key);
     let mut query = store::planned(&follow.finish);
-    for array in rows::key_arrays(keys, width) {
+    for array in rows::key_arrays(keys.iter().copied(), width) {
         query = query.bind(array);
     }
     if follow.anonymises {
@@ -466,11 +508,117 @@ async fn finish(
             shown += 1;
         }
     }
-    if shown == going.len() {
+    if shown == keys.len() {
         Ok(())
     } else {
         Err(EnforceError::Rows(format!(
             "{doing}: the database left some as they were; a trigger may veto or restore it"
         )))
     }
+}
+
+/// A record that stays keeps the rows of its own table that it hangs on, as any other row
+/// that hangs on them would.
+fn stay_together(
+    follow: &Follow,
+    records: &mut [Record],
+    inbound: &[Vec<Hanger>],
+    done: &mut Done,
+) {
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for (_, rows) in follow.inbound.iter().zip(inbound).filter(|(d, _)| d.own) {
+            for row in rows {
+                let stays = row.record.is_some_and(|record| records[record].stays);
+                for root in row.roots.iter().filter(|_| stays) {
+                    if !records[*root].stays {
+                        records[*root].stays = true;
+                        done.changed += 1;
+                        changed = true;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The keys of a table's rows that go in this batch by another relation.
+fn also_going(
+    context: &Context<'_>,
+    follow: &Follow,
+    dependant: &Dependant,
+    records: &[Record],
+    inbound: &[Vec<Hanger>],
+    going: &HashSet<usize>,
+) -> HashSet<OwnedKey> {
+    let mut keys = HashSet::new();
+    if dependant.table == context.class.table && !follow.anonymises {
+        keys.extend(going.iter().map(|nth| records[*nth].key.clone()));
+    }
+    for (other, rows) in follow.inbound.iter().zip(inbound) {
+        if other.table == dependant.table {
+            let goes = |row: &&Hanger| row.roots.iter().any(|root| going.contains(root));
+            keys.extend(rows.iter().filter(goes).map(|row| row.key.clone()));
+        }
+    }
+    keys
+}
+
+/// Sees that nothing has come to hang on what was deleted, by a relation that no lock on
+/// the row referred to protects. What came is dealt with by the next try.
+async fn nothing_new(
+    conn: &mut PgConnection,
+    follow: &Follow,
+    records: &[Record],
+    inbound: &[Vec<Hanger>],
+    common: &[Vec<Common>],
+    orphans: &[HashSet<OwnedKey>],
+    going: &HashSet<usize>,
+) -> Result<(), EnforceError> {
+    let failed = sql("looking again for dependants");
+    let mut looks: Vec<(&str, Vec<Vec<String>>)> = Vec::new();
+    for dependant in follow.inbound.iter().chain(&follow.unlinked) {
+        for edge in dependant.edges.iter().filter(|edge| !edge.again.is_empty()) {
+            let gone: Vec<&[Option<String>]> = match edge.parent.checked_sub(1) {
+                None => going.iter().map(|nth| &records[*nth].links[..]).collect(),
+                Some(above) => inbound
+                    .get(above)
+                    .into_iter()
+                    .flatten()
+                    .filter(|row| row.roots.iter().any(|root| going.contains(root)))
+                    .map(|row| &row.links[..])
+                    .collect(),
+            };
+            let links = &edge.parent_links;
+            looks.push((
+                &edge.again,
+                gone.iter().filter_map(|row| linked(row, links)).collect(),
+            ));
+        }
+    }
+    for ((shared, rows), gone) in follow.referred.iter().zip(common).zip(orphans) {
+        for again in &shared.again {
+            let gone = rows.iter().filter(|row| gone.contains(&row.key));
+            let values = gone
+                .filter_map(|row| linked(&row.links, &again.links))
+                .collect();
+            looks.push((&again.count, values));
+        }
+    }
+    for (text, values) in looks {
+        let Some(width) = values.first().map(Vec::len) else {
+            continue;
+        };
+        let mut query = store::planned(text);
+        for nth in 0..width {
+            let column: Vec<String> = values.iter().map(|row| row[nth].clone()).collect();
+            query = query.bind(column);
+        }
+        let row = query.fetch_one(&mut *conn).await.map_err(failed)?;
+        if row.try_get::<i64, _>(0).map_err(failed)? > 0 {
+            return Err(EnforceError::Meanwhile);
+        }
+    }
+    Ok(())
 }

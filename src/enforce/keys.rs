@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 
 use super::batch::Context;
 use super::error::EnforceError;
-use crate::plan::{Dependant, Direct, Route};
+use crate::plan::{Direct, Route};
 
 /// As the catalogue counts them: a key that names one partition concerns the whole table.
 const INBOUND: &str = "
@@ -32,20 +32,11 @@ pub(super) async fn as_planned(
         } => (vec![root.quoted()], 0),
         Route::Direct { .. } => return Ok(true),
         Route::Follow(follow) => {
-            // Whose parent is the record (0) points at a row that only a deletion removes.
-            let least = usize::from(follow.anonymises);
-            let edges = |dependants: &[Dependant]| {
-                dependants
-                    .iter()
-                    .flat_map(|d| &d.edges)
-                    .filter(|edge| edge.parent >= least)
-                    .count()
-            };
             let mut tables: Vec<String> = follow.inbound.iter().map(|d| d.table.quoted()).collect();
             if !follow.anonymises {
                 tables.push(root.quoted());
             }
-            (tables, edges(&follow.inbound) + edges(&follow.unlinked))
+            (tables, follow.foreign_keys)
         }
     };
     if tables.is_empty() {

@@ -2,11 +2,14 @@
 //! with the line to run. Nothing here keeps a class from acting.
 
 use super::fit::{Fit, anonymised_place};
-use crate::catalog::{Catalog, ForeignKey, Kind, Sort, Table};
+use super::link::Link;
+use super::related::leads;
+use super::relations::is_led_to;
+use crate::catalog::{Catalog, Kind, Sort, Table};
 use crate::ident::{Ident, TableName};
 use crate::schedule::{
     Anonymisation, Class, Code, Diagnostic, Disposal, Dispose, Fate, Place, Schedule, Strategy,
-    Trigger,
+    Trigger, TriggerColumn,
 };
 
 /// Advice about pages is worth a line from so many rows.
@@ -105,11 +108,23 @@ impl<'a> Advice<'a> {
         let zone = schedule.time_zone().name();
         let told = self.class.places().keys.contains_key("trigger_zone");
         for source in sources {
-            let Some(column) = self.table.column(&source.column) else {
+            let place = trigger_place(self.class, source);
+            let table = match &source.related {
+                None => self.table,
+                Some(related) => {
+                    let Some(table) = self.catalog.table(related) else {
+                        continue;
+                    };
+                    if let Ok(link) = leads(self.class.table(), related, self.catalog) {
+                        self.index_on(&link, place);
+                    }
+                    table
+                }
+            };
+            let Some(column) = table.column(&source.column) else {
                 continue;
             };
-            let place = trigger_place(self.class, &source.column);
-            let named = format!("`{}.{}`", self.table.name, column.name);
+            let named = format!("`{}.{}`", table.name, column.name);
             if column.sort == Sort::Timestamp && !told && !matches!(zone, "UTC" | "Etc/UTC") {
                 self.fit.warn(
                     Code::NaiveTrigger,
@@ -122,14 +137,14 @@ impl<'a> Advice<'a> {
                 column.sort,
                 Sort::Date | Sort::Timestamp | Sort::TimestampTz
             );
-            if readable && !self.table.is_indexed_by(&[&source.column]) {
+            if readable && !table.is_indexed_by(&[&source.column]) {
                 self.fit.warn(
                     Code::NoTriggerIndex,
                     format!(
                         "no index starts with the trigger {named}, so every pass reads {} instead of the due ones",
-                        all_rows(self.table)
+                        all_rows(table)
                     ),
-                    index(self.table, std::slice::from_ref(&source.column)),
+                    index(table, std::slice::from_ref(&source.column)),
                     place,
                 );
             }
@@ -150,12 +165,11 @@ impl<'a> Advice<'a> {
         }
     }
 
-    fn index_on(&mut self, edge: &ForeignKey, place: &Place) {
-        let columns: Vec<&Ident> = edge.from_columns.iter().collect();
+    fn index_on(&mut self, edge: &Link, place: &Place) {
         let Some(from) = self.catalog.table(&edge.from) else {
             return;
         };
-        if !from.is_indexed_by(&columns) {
+        if !is_led_to(from, edge) {
             let place = dependant_place(self.dispose, &edge.from).unwrap_or(place);
             self.fit.warn(
                 Code::NoForeignKeyIndex,
@@ -326,13 +340,16 @@ impl<'a> Advice<'a> {
 }
 
 /// Where a trigger's column stands, or the whole of `trigger`.
-pub(super) fn trigger_place<'a>(class: &'a Class, column: &Ident) -> &'a Place {
-    let exact = class.place(&format!("trigger.{column}"));
-    if exact == &class.places().class {
-        class.place("trigger")
-    } else {
-        exact
-    }
+pub(super) fn trigger_place<'a>(class: &'a Class, source: &TriggerColumn) -> &'a Place {
+    let column = &source.column;
+    let keys = &class.places().keys;
+    let exact = match &source.related {
+        None => keys.get(&format!("trigger.{column}")),
+        Some(table) => keys
+            .get(&format!("trigger.{table}.{column}"))
+            .or_else(|| keys.get(&format!("trigger.{}.{column}", table.name()))),
+    };
+    exact.unwrap_or_else(|| class.place("trigger"))
 }
 
 fn dependant_place<'a>(dispose: &'a Dispose, table: &TableName) -> Option<&'a Place> {

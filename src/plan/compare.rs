@@ -243,7 +243,11 @@ struct Acting<'a> {
 
 impl<'a> Bench<'a> {
     fn new(version: Version<'a>, decisions: &'a Decisions) -> Self {
-        let fits = fits(version.schedule, version.catalog);
+        let fits = fits(
+            version.schedule,
+            version.catalog,
+            &super::link::known(version.schedule, version.catalog),
+        );
         let mute = mutes(version.schedule, decisions, &fits);
         Self {
             version,

@@ -8,27 +8,54 @@ use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
 use super::judge::{Judge, all, any};
-use crate::catalog::{Sort, Table};
-use crate::ident::{Ident, literal};
+use super::related::Dated;
+use crate::catalog::Sort;
+use crate::ident::{Ident, TableName, literal};
 use crate::schedule::{self, Class, Condition, Dispose, Trigger};
 
 /// Past this date a trigger is not reckoned with: `date + interval` could overflow.
 const FAR: &str = "4000-01-01";
 
+/// One way of reading a class's trigger.
+pub(super) struct Reading {
+    /// What must be TRUE for it to be the first that counts.
+    pub guard: String,
+    /// The same where the related row that it stands in is joined as `p`.
+    pub joined_guard: String,
+    /// Its value.
+    pub dated: Dated,
+    /// The column.
+    pub column: Ident,
+    /// The table that it is a column of, where that is not the class's own.
+    pub related: Option<TableName>,
+}
+
 impl Judge<'_> {
-    /// The trigger's ways of being read: for each, what must be TRUE for it to be the
-    /// first that counts, and its column. A fixed date has none.
-    pub fn readings(&self, dispose: &Dispose, a: &str) -> Vec<(String, Ident)> {
+    /// The trigger's ways of being read over the row `a`. A fixed date has none.
+    pub fn readings(&self, class: &Class, dispose: &Dispose, a: &str) -> Vec<Reading> {
         let Trigger::Columns(columns) = &dispose.trigger else {
             return Vec::new();
         };
         let mut earlier: Vec<String> = Vec::new();
         let mut readings = Vec::new();
         for source in columns {
-            let own = present(&source.column, source.when.as_ref(), a);
-            let mut guard = vec![own.clone()];
-            guard.extend(earlier.iter().map(|e| format!("NOT ({e})")));
-            readings.push((guard.join(" AND "), source.column.clone()));
+            let Some(dated) = self.dated(class, source, a) else {
+                continue;
+            };
+            let own = present(&dated.bare, source.when.as_ref(), a);
+            let after = |own: &str| {
+                let mut guard = vec![own.to_owned()];
+                guard.extend(earlier.iter().map(|e| format!("NOT ({e})")));
+                guard.join(" AND ")
+            };
+            let joined = format!("p.{}", source.column.quoted());
+            readings.push(Reading {
+                guard: after(&own),
+                joined_guard: after(&present(&joined, source.when.as_ref(), a)),
+                dated,
+                column: source.column.clone(),
+                related: source.related.clone(),
+            });
             earlier.push(own);
         }
         readings
@@ -36,10 +63,10 @@ impl Judge<'_> {
 
     /// A column's civil date in the schedule's zone, as SQL. A timestamp without a zone is
     /// read in `zone`, or stands for itself.
-    pub fn day(&self, table: &Table, column: &Ident, zone: Option<Tz>, a: &str) -> String {
-        let bare = format!("{a}.{}", column.quoted());
+    pub fn day(&self, dated: &Dated, zone: Option<Tz>) -> String {
+        let bare = &dated.bare;
         let ours = literal(self.zone().name());
-        match table.column(column).map(|c| c.sort) {
+        match dated.sort {
             Some(Sort::TimestampTz) => format!("({bare} AT TIME ZONE {ours})::date"),
             Some(Sort::Timestamp) => match self.foreign(zone) {
                 Some(zone) => {
@@ -48,7 +75,7 @@ impl Judge<'_> {
                 }
                 None => format!("{bare}::date"),
             },
-            _ => bare,
+            _ => bare.clone(),
         }
     }
 
@@ -58,41 +85,19 @@ impl Judge<'_> {
     }
 
     /// A column's civil date is this day or later.
-    fn from_day(
-        &self,
-        table: &Table,
-        column: &Ident,
-        zone: Option<Tz>,
-        day: NaiveDate,
-        a: &str,
-    ) -> String {
-        self.beside(table, column, zone, day, a, true)
+    fn since_day(&self, dated: &Dated, zone: Option<Tz>, day: NaiveDate) -> String {
+        self.beside(dated, zone, day, true)
     }
 
     /// A column's civil date is before this day.
-    fn before_day(
-        &self,
-        table: &Table,
-        column: &Ident,
-        zone: Option<Tz>,
-        day: NaiveDate,
-        a: &str,
-    ) -> String {
-        self.beside(table, column, zone, day, a, false)
+    fn before_day(&self, dated: &Dated, zone: Option<Tz>, day: NaiveDate) -> String {
+        self.beside(dated, zone, day, false)
     }
 
     /// The bare column beside the first instant of a day, in the column's own type, so that
     /// an index serves. A civil date is before the day exactly if the column is.
-    fn beside(
-        &self,
-        table: &Table,
-        column: &Ident,
-        zone: Option<Tz>,
-        day: NaiveDate,
-        a: &str,
-        later: bool,
-    ) -> String {
-        let bare = format!("{a}.{}", column.quoted());
+    fn beside(&self, dated: &Dated, zone: Option<Tz>, day: NaiveDate, later: bool) -> String {
+        let bare = &dated.bare;
         let sign = if later { ">=" } else { "<" };
         let midnight = || {
             schedule::zone::midnight(day, self.zone()).map_or_else(
@@ -100,7 +105,7 @@ impl Judge<'_> {
                 |instant| instant.format("%Y-%m-%d %H:%M:%S+00").to_string(),
             )
         };
-        match table.column(column).map(|c| c.sort) {
+        match dated.sort {
             Some(Sort::TimestampTz) => {
                 format!("{bare} {sign} TIMESTAMPTZ {}", literal(&midnight()))
             }
@@ -128,19 +133,12 @@ impl Judge<'_> {
     }
 
     /// The part of a reading that an index serves: plausible, and before a cutoff.
-    pub fn between(
-        &self,
-        table: &Table,
-        dispose: &Dispose,
-        column: &Ident,
-        cutoff: NaiveDate,
-        a: &str,
-    ) -> String {
+    pub fn between(&self, dispose: &Dispose, dated: &Dated, cutoff: NaiveDate) -> String {
         let zone = dispose.trigger_zone;
         format!(
             "{} AND {}",
-            self.from_day(table, column, zone, dispose.plausible_from, a),
-            self.before_day(table, column, zone, cutoff, a)
+            self.since_day(dated, zone, dispose.plausible_from),
+            self.before_day(dated, zone, cutoff)
         )
     }
 
@@ -155,16 +153,13 @@ impl Judge<'_> {
             let past = date >= dispose.plausible_from && date < cutoff.date();
             return if past { "TRUE" } else { "FALSE" }.to_owned();
         }
-        let Some(table) = self.catalog.table(class.table()) else {
-            return "FALSE".to_owned();
-        };
         any(self
-            .readings(dispose, a)
+            .readings(class, dispose, a)
             .iter()
-            .map(|(guard, column)| {
+            .map(|Reading { guard, dated, .. }| {
                 format!(
                     "{guard} AND {}",
-                    self.between(table, dispose, column, cutoff.date(), a)
+                    self.between(dispose, dated, cutoff.date())
                 )
             })
             .collect())
@@ -282,25 +277,19 @@ impl Judge<'_> {
                 .and_then(|date| dispose.last_day(date))
                 .map_or_else(|| "NULL::date".to_owned(), |day| format!("DATE '{day}'"));
         }
-        let Some(table) = self.catalog.table(class.table()) else {
+        let readings = self.readings(class, dispose, a);
+        if readings.is_empty() {
             return "NULL::date".to_owned();
-        };
-        let cases: String = self
-            .readings(dispose, a)
+        }
+        let cases: String = readings
             .iter()
-            .map(|(guard, column)| {
-                let day = self.day(table, column, dispose.trigger_zone, a);
+            .map(|Reading { guard, dated, .. }| {
+                let day = self.day(dated, dispose.trigger_zone);
                 let day = dispose
                     .from_end_of
                     .map_or(day.clone(), |end_of| end_of.sql(&day));
-                let bare = format!("{a}.{}", column.quoted());
-                let from = self.from_day(
-                    table,
-                    column,
-                    dispose.trigger_zone,
-                    dispose.plausible_from,
-                    a,
-                );
+                let bare = &dated.bare;
+                let from = self.since_day(dated, dispose.trigger_zone, dispose.plausible_from);
                 format!(
                     " WHEN {guard} THEN CASE WHEN {bare} >= '{FAR}' THEN DATE 'infinity' \
                      WHEN {from} THEN ({day} + {interval})::date END"
@@ -327,14 +316,14 @@ impl Judge<'_> {
     }
 
     fn trigger_as(&self, class: &Class, dispose: &Dispose, a: &str, kind: &str) -> String {
-        let Some(table) = self.catalog.table(class.table()) else {
+        let readings = self.readings(class, dispose, a);
+        if readings.is_empty() {
             return format!("NULL::{kind}");
-        };
-        let cases: String = self
-            .readings(dispose, a)
+        }
+        let cases: String = readings
             .iter()
-            .map(|(guard, column)| {
-                let day = self.day(table, column, dispose.trigger_zone, a);
+            .map(|Reading { guard, dated, .. }| {
+                let day = self.day(dated, dispose.trigger_zone);
                 format!(" WHEN {guard} THEN {day}::{kind}")
             })
             .collect();
@@ -351,7 +340,7 @@ impl Judge<'_> {
             .unless_active
             .iter()
             .map(|column| {
-                let day = self.day(table, column, dispose.trigger_zone, a);
+                let day = self.day(&Dated::own(table, column, a), dispose.trigger_zone);
                 format!("({day} > {trigger}) IS TRUE")
             })
             .collect())
@@ -371,18 +360,18 @@ impl Judge<'_> {
                 "NULL::text".to_owned()
             };
         }
-        let Some(table) = self.catalog.table(class.table()) else {
+        let readings = self.readings(class, dispose, a);
+        if readings.is_empty() {
             return "NULL::text".to_owned();
-        };
-        let cases: String = self
-            .readings(dispose, a)
+        }
+        let cases: String = readings
             .iter()
-            .map(|(guard, column)| {
+            .map(|Reading { guard, dated, .. }| {
                 let zone = dispose.trigger_zone;
                 format!(
                     " WHEN {guard} THEN CASE WHEN {} THEN 'implausible' WHEN {} THEN 'future' END",
-                    self.before_day(table, column, zone, dispose.plausible_from, a),
-                    self.from_day(table, column, zone, tomorrow, a)
+                    self.before_day(dated, zone, dispose.plausible_from),
+                    self.since_day(dated, zone, tomorrow)
                 )
             })
             .collect();
@@ -390,8 +379,8 @@ impl Judge<'_> {
     }
 }
 
-fn present(column: &Ident, when: Option<&Condition>, a: &str) -> String {
-    let not_null = format!("{a}.{} IS NOT NULL", column.quoted());
+fn present(bare: &str, when: Option<&Condition>, a: &str) -> String {
+    let not_null = format!("{bare} IS NOT NULL");
     match when {
         None => not_null,
         Some(when) => format!("({not_null} AND ({}) IS TRUE)", when.sql(a)),

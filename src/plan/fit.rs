@@ -3,13 +3,16 @@
 //! protecting what it might claim.
 
 mod anonymised;
+mod dependants;
 
 pub(super) use anonymised::place_of as anonymised_place;
 
 use chrono::NaiveDate;
 
 use super::judge::Mute;
-use super::relations::{Misfit, Relations, resolve};
+use super::link::Link;
+use super::related::{Unreached, leads};
+use super::relations::Relations;
 use crate::catalog::{Catalog, Kind, Sort, Table};
 use crate::ident::{Ident, TableName};
 use crate::schedule::{
@@ -83,7 +86,7 @@ impl Fit {
 }
 
 /// Compares one class with the database.
-pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
+pub(super) fn fit(class: &Class, catalog: &Catalog, known: &[Link]) -> Fit {
     let mut fit = Fit::default();
     let Some(table) = catalog.table(class.table()) else {
         fit.condition_unknown = true;
@@ -117,7 +120,7 @@ pub(super) fn fit(class: &Class, catalog: &Catalog) -> Fit {
         }
     }
     activity(&mut fit, class, dispose, table);
-    dependants(&mut fit, class, dispose, catalog);
+    dependants::dependants(&mut fit, class, dispose, catalog, known);
     files(&mut fit, class, dispose, catalog);
     privileges(&mut fit, class, dispose, catalog);
     fit
@@ -281,8 +284,15 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
         return;
     };
     for source in sources {
-        let place = super::advice::trigger_place(class, &source.column);
+        let place = super::advice::trigger_place(class, source);
         condition(fit, class, table, source.when.as_ref(), "trigger", catalog);
+        let table = match &source.related {
+            None => table,
+            Some(related) => match related_table(fit, class, related, place, catalog) {
+                Some(related) => related,
+                None => continue,
+            },
+        };
         let Some(column) = table.column(&source.column) else {
             fit.refuse(
                 Code::NoSuchColumn,
@@ -312,6 +322,65 @@ fn triggers(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table, cata
             );
         }
     }
+}
+
+/// The table of a trigger in a related row, if it can be read.
+fn related_table<'a>(
+    fit: &mut Fit,
+    class: &Class,
+    related: &TableName,
+    place: &Place,
+    catalog: &'a Catalog,
+) -> Option<&'a Table> {
+    let id = class.id();
+    let Some(table) = catalog.table(related) else {
+        fit.refuse(
+            Code::NoSuchTable,
+            format!("class `{id}`: there is no table `{related}` in the database"),
+            nearest(related, catalog).map_or_else(
+                || "a trigger of another table is written `table.column`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            ),
+            place,
+        );
+        return None;
+    };
+    match leads(class.table(), related, catalog) {
+        Err(Unreached::NoKey) => fit.refuse(
+            Code::TriggerUnreached,
+            format!(
+                "class `{id}`: no foreign key leads from `{}` to `{related}`, where the trigger stands",
+                class.table()
+            ),
+            "declare the foreign key in the database, or keep the date in a column of the class's own table",
+            place,
+        ),
+        Err(Unreached::Several(keys)) => fit.refuse(
+            Code::TriggerUnreached,
+            format!(
+                "class `{id}`: several foreign keys lead from `{}` to `{related}` ({}), and the trigger stands in one row",
+                class.table(),
+                keys.join(", ")
+            ),
+            format!(
+                "keep the date that counts in a column of `{}`, filled from the row that is meant, and name that column",
+                class.table()
+            ),
+            place,
+        ),
+        Ok(_) => {
+            if table.row_security {
+                fit.refuse(
+                    Code::RowSecurity,
+                    format!("class `{id}`: row-level security hides rows of `{related}` from the role"),
+                    "connect as a role with BYPASSRLS, or as the owner of a table without FORCE ROW LEVEL SECURITY",
+                    place,
+                );
+            }
+            return Some(table);
+        }
+    }
+    None
 }
 
 /// The columns that show when a record was last worked with.
@@ -344,96 +413,6 @@ fn activity(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table) {
                 place,
             );
         }
-    }
-}
-
-fn dependants(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
-    for dependant in &dispose.dependants {
-        let Some(table) = catalog.table(&dependant.table) else {
-            let near = nearest(&dependant.table, catalog);
-            fit.refuse(
-                Code::NoSuchTable,
-                format!(
-                    "class `{}`: there is no table `{}` in the database",
-                    class.id(),
-                    dependant.table
-                ),
-                near.map_or_else(
-                    || "correct its name".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                ),
-                &dependant.place,
-            );
-            continue;
-        };
-        if table.key.is_empty() {
-            fit.refuse(
-                Code::NoPrimaryKey,
-                format!("class `{}`: the dependant `{}` has no primary key, so its rows cannot be named", class.id(), table.name),
-                primary_key(table),
-                &dependant.place,
-            );
-        }
-        if !matches!(table.kind, Kind::Ordinary | Kind::Partitioned) || table.row_security {
-            fit.refuse(
-                Code::NotATable,
-                format!("class `{}`: the dependant `{}` is not an ordinary or partitioned table that we see whole", class.id(), table.name),
-                "name the table that the rows are stored in, as a role that row-level security does not filter",
-                &dependant.place,
-            );
-        }
-    }
-    let (relations, misfits) = resolve(class, dispose, catalog);
-    for misfit in misfits {
-        describe(fit, class, misfit);
-    }
-    fit.relations = relations;
-}
-
-fn describe(fit: &mut Fit, class: &Class, misfit: Misfit) {
-    let id = class.id();
-    match misfit {
-        Misfit::Unrelated(table, place) => fit.refuse(
-            Code::UnrelatedDependant,
-            format!("class `{id}`: no foreign key relates the dependant `{table}` to `{}`", class.table()),
-            "declare the foreign key in the database, or leave the table out",
-            &place,
-        ),
-        Misfit::Undeclared(key) => {
-            let line = match key.on_delete {
-                crate::catalog::OnDelete::Set => format!("{{ table = \"{}\", action = \"unlink\" }}", short(&key.from)),
-                _ => format!("\"{}\"", short(&key.from)),
-            };
-            let fate = match key.on_delete {
-                crate::catalog::OnDelete::Cascade => "its rows would vanish unlogged",
-                crate::catalog::OnDelete::Set => "its rows would be changed unlogged",
-                crate::catalog::OnDelete::NoAction => "its rows would block the deletion",
-            };
-            fit.refuse(
-                Code::UndeclaredForeignKey,
-                format!("class `{id}`: `{}` refers to `{}` (foreign key `{}`) and is not declared: {fate}", key.from, key.to, key.name),
-                format!("add to the class's dependants: {line}"),
-                class.place("dependants"),
-            );
-        }
-        Misfit::SelfReference(key) => fit.refuse(
-            Code::SelfReference,
-            format!("class `{id}`: `{}` refers to itself (foreign key `{}`), which is not yet supported", key.from, key.name),
-            "leave the class out, or as `flag`, until a later release",
-            class.place("table"),
-        ),
-        Misfit::Circle(table) => fit.refuse(
-            Code::ForeignKeyCircle,
-            format!("class `{id}`: the foreign keys around the dependant `{table}` run in a circle"),
-            "there is no order in which these rows could be deleted; break the circle in the database",
-            class.place("dependants"),
-        ),
-        Misfit::NotNull(key, place) => fit.refuse(
-            Code::UnlinkNotNull,
-            format!("class `{id}`: `{}` cannot be unlinked, since its foreign key `{}` is NOT NULL", key.from, key.name),
-            "let its rows go with the record, or allow NULL in the column",
-            &place,
-        ),
     }
 }
 
@@ -508,6 +487,12 @@ fn privileges(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog
                 Fate::Unlink => vec!["SELECT", "UPDATE"],
             },
         ));
+    }
+    // What a decision reads is locked, FOR SHARE, for which PostgreSQL asks for UPDATE.
+    if let Trigger::Columns(sources) = &dispose.trigger {
+        for related in sources.iter().filter_map(|source| source.related.as_ref()) {
+            needed.push((related, vec!["SELECT", "UPDATE"]));
+        }
     }
     for (name, wanted) in needed {
         let Some(table) = catalog.table(name) else {

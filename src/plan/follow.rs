@@ -5,9 +5,12 @@ use serde::Serialize;
 
 use super::judge::{Judge, all, any, columns};
 use super::key::{Key, among};
+use super::link::{Link, Side};
+use super::related::Reads;
 use super::relations::{Inbound, Referred, Relations};
 use super::scan::assignments;
-use crate::catalog::{ForeignKey, Table};
+use super::work::unprotected;
+use crate::catalog::Table;
 use crate::ident::{Ident, TableName};
 use crate::schedule::{Class, Disposal, Dispose};
 
@@ -32,6 +35,10 @@ pub struct Follow {
     pub unlinked: Vec<Dependant>,
     /// Tables that the record refers to.
     pub referred: Vec<Shared>,
+    /// What the judgement of the records reads beyond their own rows.
+    pub reads: Option<Reads>,
+    /// How many foreign keys point at the tables that rows are deleted from.
+    pub foreign_keys: usize,
 }
 
 /// A column that names files, and where they are.
@@ -50,9 +57,13 @@ pub struct Dependant {
     pub table: TableName,
     /// Its key.
     pub key: Key,
-    /// By which of its foreign keys rows are found.
+    /// Whether it is the record's own table: its rows go by the same statement as the
+    /// records, and some of them may be due by themselves.
+    pub own: bool,
+    /// By which of its links rows are found.
     pub edges: Vec<Edge>,
-    /// Deletes exactly the rows of these keys, answering them; empty where rows are unlinked.
+    /// Deletes exactly the rows of these keys, answering them; empty where rows are unlinked
+    /// or go with the records' statement.
     pub delete: String,
     /// Counts those of these keys that are there again at the end; empty where the table
     /// has no triggers.
@@ -61,9 +72,11 @@ pub struct Dependant {
     pub links: usize,
     /// The file columns that its `lock` statements answer.
     pub files: Vec<FileOf>,
+    /// What the judgement of its rows reads beyond themselves.
+    pub reads: Option<Reads>,
 }
 
-/// One foreign key from a dependant upwards.
+/// One link from a dependant upwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edge {
     /// Whose rows it refers to: 0 the record, `n` the `n`th of `inbound` (from 1).
@@ -71,8 +84,13 @@ pub struct Edge {
     /// Which of the parent's links it refers to.
     pub parent_links: Vec<usize>,
     /// Locks and judges the rows that refer to the parents of these links (`text[]` a link).
-    /// Answers key, the referring values as text, the verdict, links, files.
+    /// Answers key, the referring values as text, the verdict, in the record's own table
+    /// its trigger's date as text where it is due by itself, then links, files.
     pub lock: String,
+    /// Counts the rows that refer to the parents of these links (`text[]` a link) at the
+    /// end: they came after the locks, which a relation that only the schedule declares does not
+    /// make them wait for. Empty for a foreign key.
+    pub again: String,
     /// Empties the key in exactly the rows of these keys, answering them; empty where rows are deleted.
     pub unlink: String,
     /// Counts those of these keys that refer to something again at the end; empty where
@@ -98,9 +116,23 @@ pub struct Shared {
     pub links: usize,
     /// The file columns that they answer.
     pub files: Vec<FileOf>,
+    /// What the judgement of its rows reads beyond themselves.
+    pub reads: Option<Reads>,
+    /// By which links that only the schedule declares something may have begun to refer to
+    /// the rows meanwhile.
+    pub again: Vec<Again>,
 }
 
-/// One foreign key outwards.
+/// A look at who refers to rows that were deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Again {
+    /// Which of the deleted rows' links are referred to.
+    pub links: Vec<usize>,
+    /// Counts the rows that refer to these links (`text[]` a link).
+    pub count: String,
+}
+
+/// One link outwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SharedEdge {
     /// Whose rows refer by it.
@@ -211,6 +243,10 @@ impl Planner<'_> {
             inbound,
             unlinked,
             referred: shared,
+            reads: self
+                .judge
+                .reads(self.table, &record_links, &self.still_due()),
+            foreign_keys: self.foreign_keys(anonymises),
         };
         (follow, record_links)
     }
@@ -233,14 +269,22 @@ impl Planner<'_> {
             .flat_map(|inbound| &inbound.edges)
             .filter(|edge| &edge.to == table)
             .map(|edge| &edge.to_columns);
+        let looked_at = self
+            .referred()
+            .iter()
+            .filter(|referred| &referred.table == table)
+            .flat_map(looked_at_again)
+            .map(|edge| &edge.to_columns);
         let outward = self
             .referred()
             .iter()
             .flat_map(|referred| &referred.edges)
             .filter(|edge| &edge.from == table)
             .map(|edge| &edge.from_columns);
+        let read = self.judge.read_links(table);
+        let read = read.iter().map(|link| &link.from_columns);
         let mut links: Vec<Ident> = Vec::new();
-        for column in inward.chain(outward).flatten() {
+        for column in inward.chain(outward).chain(looked_at).chain(read).flatten() {
             if !links.contains(column) {
                 links.push(column.clone());
             }
@@ -311,18 +355,47 @@ impl Planner<'_> {
         format!("{cases} ELSE 0 END")
     }
 
-    /// The place of a table among those whose rows are already locked: 0 is the record.
-    fn place(&self, table: &TableName) -> usize {
-        self.relations
-            .inbound
-            .iter()
-            .position(|inbound| &inbound.table == table)
-            .map_or(0, |nth| nth + 1)
+    /// Of records that are locked, as what they read is: everything that made them due.
+    fn still_due(&self) -> String {
+        let due = all(vec![
+            self.judge.claims(self.class, "t"),
+            self.judge.past(self.class, self.dispose, "t"),
+            unprotected(
+                self.judge,
+                self.class,
+                self.dispose,
+                self.relations,
+                self.table,
+                "t",
+            ),
+        ]);
+        format!("SELECT {}, ({due}) IS TRUE", self.key.returned("t"))
+    }
+
+    fn verdict_again(&self, table: &Table, key: &Key, links: &[Ident]) -> Option<Reads> {
+        let answer = format!(
+            "SELECT {}, {}",
+            key.returned("t"),
+            self.verdict(table, false)
+        );
+        self.judge.reads(table, links, &answer)
+    }
+
+    /// How many foreign keys point at what is deleted; all of them are followed.
+    fn foreign_keys(&self, anonymises: bool) -> usize {
+        let inbound = self.relations.inbound.iter().map(|inbound| &inbound.table);
+        let record = (!anonymises).then_some(&self.table.name);
+        let mut tables: Vec<&TableName> = inbound.chain(record).collect();
+        tables.sort();
+        tables.dedup();
+        let pointing = |table: &&TableName| self.judge.catalog.inbound(table).count();
+        tables.iter().map(pointing).sum()
     }
 
     fn dependant(&self, inbound: &Inbound, deleted: bool) -> Option<Dependant> {
         let table = self.judge.catalog.table(&inbound.table)?;
         let key = Key::of(table);
+        let own = deleted && table.name == self.table.name;
         // Of a row that stays only its link is asked, no way leads further.
         let links = if deleted {
             self.links(&inbound.table)
@@ -337,59 +410,107 @@ impl Planner<'_> {
         let edges = inbound
             .edges
             .iter()
-            .map(|edge| {
-                let parent = self.place(&edge.to);
-                let above = self.links(&edge.to);
-                let parent_links = edge
-                    .to_columns
-                    .iter()
-                    .filter_map(|column| above.iter().position(|link| link == column))
-                    .collect();
-                Edge {
-                    parent,
-                    parent_links,
-                    lock: self.lock(table, &key, edge, &links, deleted),
-                    unlink: if deleted {
-                        String::new()
-                    } else {
-                        unlink(table, &key, edge)
-                    },
-                    undone: if deleted {
-                        String::new()
-                    } else {
-                        let emptied: Vec<String> = emptied(table, edge)
-                            .map(|name| format!("t.{} IS NOT NULL", name.quoted()))
-                            .collect();
-                        let by_key = among(&key.typed(), "t", 1);
-                        self.undone(table, &format!("{by_key} AND ({})", any(emptied)))
-                    },
-                }
+            .flat_map(|link| {
+                let places = self.relations.places(&link.to, &self.table.name);
+                places.into_iter().map(move |place| (place, link))
             })
+            .map(|(place, link)| self.edge(table, &key, place, link, &links, deleted))
             .collect();
-        let delete = if deleted {
+        let by_key = among(&key.typed(), "t", 1);
+        let delete = if deleted && !own {
             format!(
-                "DELETE FROM {} AS t WHERE {} RETURNING {}",
+                "DELETE FROM {} AS t WHERE {by_key} RETURNING {}",
                 table.name.quoted(),
-                among(&key.typed(), "t", 1),
                 key.returned("t")
             )
         } else {
             String::new()
         };
         let undone = if deleted {
-            self.undone(table, &among(&key.typed(), "t", 1))
+            self.undone(table, &by_key)
         } else {
             String::new()
         };
+        let reads = deleted
+            .then(|| self.verdict_again(table, &key, &links))
+            .flatten();
         Some(Dependant {
+            reads,
             table: inbound.table.clone(),
             key,
+            own,
             edges,
             delete,
             undone,
             links: links.len(),
             files,
         })
+    }
+
+    fn edge(
+        &self,
+        table: &Table,
+        key: &Key,
+        place: usize,
+        link: &Link,
+        links: &[Ident],
+        deleted: bool,
+    ) -> Edge {
+        let above = self.links(&link.to);
+        let parent_links = link
+            .to_columns
+            .iter()
+            .filter_map(|column| above.iter().position(|link| link == column))
+            .collect();
+        let (unlink, undone) = if deleted {
+            (String::new(), String::new())
+        } else {
+            let emptied: Vec<String> = emptied(table, link)
+                .map(|name| format!("t.{} IS NOT NULL", name.quoted()))
+                .collect();
+            let by_key = among(&key.typed(), "t", 1);
+            (
+                unlink(table, key, link),
+                self.undone(table, &format!("{by_key} AND ({})", any(emptied))),
+            )
+        };
+        Edge {
+            parent: place,
+            parent_links,
+            lock: self.lock(table, key, link, links, deleted),
+            again: if link.is_key() {
+                String::new()
+            } else {
+                self.count_referring(link)
+            },
+            unlink,
+            undone,
+        }
+    }
+
+    /// Whoever refers, by a link, to the values `$1…`.
+    fn referring(&self, link: &Link) -> String {
+        let casts: Vec<String> = (0..link.from_columns.len())
+            .map(|nth| link.compared_as(nth, Side::From, self.judge.catalog))
+            .collect();
+        let typed: Vec<(&Ident, &str)> = link
+            .from_columns
+            .iter()
+            .zip(casts.iter().map(String::as_str))
+            .collect();
+        let mut condition = among(&typed, "t", 1);
+        if let Some(also) = link.condition_on(Side::From, "t") {
+            condition.push_str(&format!(" AND {also}"));
+        }
+        condition
+    }
+
+    fn count_referring(&self, link: &Link) -> String {
+        format!(
+            "SELECT count(*) FROM {} AS t WHERE {}",
+            link.from.quoted(),
+            self.referring(link)
+        )
     }
 
     /// Counts the rows that a trigger brought back after the statement which removed them:
@@ -430,25 +551,27 @@ impl Planner<'_> {
         &self,
         table: &Table,
         key: &Key,
-        edge: &ForeignKey,
+        link: &Link,
         links: &[Ident],
         deleted: bool,
     ) -> String {
-        let typed: Vec<(&Ident, &str)> = edge
-            .from_columns
-            .iter()
-            .map(|name| {
-                (
-                    name,
-                    table.column(name).map_or("text", |c| c.type_name.as_str()),
-                )
-            })
-            .collect();
         let mut answer = key.returned("t");
-        for column in &edge.from_columns {
+        for column in &link.from_columns {
             answer.push_str(&format!(", t.{}::text", column.quoted()));
         }
         answer.push_str(&format!(", {}", self.verdict(table, !deleted)));
+        if deleted && table.name == self.table.name {
+            let due = all(vec![
+                self.judge.claims(self.class, "t"),
+                self.judge.past(self.class, self.dispose, "t"),
+                self.judge.let_go(self.class, self.dispose, "t"),
+                self.judge.governs(self.class, "t"),
+            ]);
+            answer.push_str(&format!(
+                ", CASE WHEN {due} THEN {} END",
+                self.judge.trigger_text(self.class, self.dispose, "t")
+            ));
+        }
         for link in links {
             answer.push_str(&format!(", t.{}::text", link.quoted()));
         }
@@ -465,27 +588,24 @@ impl Planner<'_> {
         format!(
             "SELECT {answer} FROM {} AS t WHERE {} ORDER BY {} FOR UPDATE OF t",
             table.name.quoted(),
-            among(&typed, "t", 1),
+            self.referring(link),
             columns(&table.key, "t")
         )
     }
 
-    fn referrer(&self, table: &TableName) -> Referrer {
-        let inbound = self
-            .relations
-            .inbound
-            .iter()
-            .position(|inbound| &inbound.table == table);
+    /// Where the rows that refer to a shared one are among those that are locked already.
+    fn referrers(&self, table: &TableName) -> Vec<Referrer> {
+        let places = self.relations.places(table, &self.table.name);
+        let locked = places.into_iter().map(|place| match place.checked_sub(1) {
+            None => Referrer::Record,
+            Some(nth) => Referrer::Dependant(nth),
+        });
         let shared = self
             .relations
             .referred
             .iter()
             .position(|referred| &referred.table == table);
-        match (inbound, shared) {
-            (Some(nth), _) => Referrer::Dependant(nth),
-            (None, Some(nth)) => Referrer::Shared(nth),
-            (None, None) => Referrer::Record,
-        }
+        locked.chain(shared.map(Referrer::Shared)).collect()
     }
 
     fn shared(&self, referred: &Referred) -> Option<Shared> {
@@ -496,19 +616,21 @@ impl Planner<'_> {
         let edges = referred
             .edges
             .iter()
-            .map(|edge| {
-                let typed: Vec<(&Ident, &str)> = edge
+            .flat_map(|link| {
+                let referrers = self.referrers(&link.from);
+                referrers.into_iter().map(move |from| (from, link))
+            })
+            .map(|(from, link)| {
+                let casts: Vec<String> = (0..link.to_columns.len())
+                    .map(|nth| link.compared_as(nth, Side::To, self.judge.catalog))
+                    .collect();
+                let typed: Vec<(&Ident, &str)> = link
                     .to_columns
                     .iter()
-                    .map(|name| {
-                        (
-                            name,
-                            table.column(name).map_or("text", |c| c.type_name.as_str()),
-                        )
-                    })
+                    .zip(casts.iter().map(String::as_str))
                     .collect();
                 let mut answer = key.returned("t");
-                for column in &edge.to_columns {
+                for column in &link.to_columns {
                     answer.push_str(&format!(", t.{}::text", column.quoted()));
                 }
                 answer.push_str(&format!(", {}", self.verdict(table, false)));
@@ -523,18 +645,21 @@ impl Planner<'_> {
                 {
                     answer.push_str(&format!(", t.{}::text", file.column.quoted()));
                 }
-                let theirs = self.links(&edge.from);
+                let theirs = self.links(&link.from);
+                let mut referred_to = among(&typed, "t", 1);
+                if let Some(condition) = link.condition_on(Side::To, "t") {
+                    referred_to.push_str(&format!(" AND {condition}"));
+                }
                 SharedEdge {
-                    from: self.referrer(&edge.from),
-                    links: edge
+                    from,
+                    links: link
                         .from_columns
                         .iter()
                         .filter_map(|column| theirs.iter().position(|link| link == column))
                         .collect(),
                     lock: format!(
-                        "SELECT {answer} FROM {} AS t WHERE {} ORDER BY {} FOR UPDATE OF t",
+                        "SELECT {answer} FROM {} AS t WHERE {referred_to} ORDER BY {} FOR UPDATE OF t",
                         table.name.quoted(),
-                        among(&typed, "t", 1),
                         columns(&table.key, "t")
                     ),
                 }
@@ -543,18 +668,22 @@ impl Planner<'_> {
         let unreferred: Vec<String> = referred
             .all_inbound
             .iter()
-            .map(|edge| {
-                let on: Vec<String> = edge
-                    .from_columns
-                    .iter()
-                    .zip(&edge.to_columns)
-                    .map(|(from, to)| format!("r.{} = t.{}", from.quoted(), to.quoted()))
-                    .collect();
+            .map(|link| {
                 format!(
                     "NOT EXISTS (SELECT 1 FROM {} r WHERE {})",
-                    edge.from.quoted(),
-                    on.join(" AND ")
+                    link.from.quoted(),
+                    link.holds("r", "t")
                 )
+            })
+            .collect();
+        let again = looked_at_again(referred)
+            .map(|link| Again {
+                links: link
+                    .to_columns
+                    .iter()
+                    .filter_map(|column| links.iter().position(|link| link == column))
+                    .collect(),
+                count: self.count_referring(link),
             })
             .collect();
         let delete = format!(
@@ -567,6 +696,7 @@ impl Planner<'_> {
         let by_key = among(&key.typed(), "t", 1);
         let undone = self.undone(table, &format!("{by_key} AND {}", all(unreferred)));
         Some(Shared {
+            reads: self.verdict_again(table, &key, &links),
             table: referred.table.clone(),
             key,
             edges,
@@ -574,12 +704,23 @@ impl Planner<'_> {
             undone,
             links: links.len(),
             files,
+            again,
         })
     }
 }
 
+/// The links by which something may begin to refer to a shared row unseen: nobody but the
+/// schedule knows them. (What a condition on the shared row itself says cannot be asked
+/// once it is gone.)
+fn looked_at_again(referred: &Referred) -> impl Iterator<Item = &Link> {
+    referred
+        .all_inbound
+        .iter()
+        .filter(|link| !link.is_key() && !matches!(link.condition, Some((Side::To, _))))
+}
+
 /// Only what may be NULL is emptied: one NULL is enough for the key to refer to nothing.
-fn unlink(table: &Table, key: &Key, edge: &ForeignKey) -> String {
+fn unlink(table: &Table, key: &Key, edge: &Link) -> String {
     let empty: Vec<String> = emptied(table, edge)
         .map(|name| format!("{} = NULL", name.quoted()))
         .collect();
@@ -592,8 +733,8 @@ fn unlink(table: &Table, key: &Key, edge: &ForeignKey) -> String {
     )
 }
 
-/// The columns of a foreign key that may be NULL.
-fn emptied<'a>(table: &'a Table, edge: &'a ForeignKey) -> impl Iterator<Item = &'a Ident> {
+/// The columns of a link that may be NULL.
+fn emptied<'a>(table: &'a Table, edge: &'a Link) -> impl Iterator<Item = &'a Ident> {
     let may_be_null = |name: &&Ident| table.column(name).is_some_and(|column| !column.not_null);
     edge.from_columns.iter().filter(may_be_null)
 }

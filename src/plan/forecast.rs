@@ -100,7 +100,7 @@ pub fn forecast(
     decisions: &Decisions,
     days: &[NaiveDate],
 ) -> Vec<ForecastQuestion> {
-    let fits = fits(schedule, catalog);
+    let fits = fits(schedule, catalog, &super::link::known(schedule, catalog));
     let mute = mutes(schedule, decisions, &fits);
     let mut questions = Vec::new();
     for (class, fit) in schedule.classes().iter().zip(&fits) {

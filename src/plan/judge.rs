@@ -69,6 +69,13 @@ impl<'a> Judge<'a> {
         })
     }
 
+    /// Those of them that judge by their own trigger.
+    pub fn judging(&self, table: &TableName) -> impl Iterator<Item = &'a Class> {
+        let mute = self.mute;
+        self.on(table)
+            .filter(move |class| !mute.contains_key(class.id()))
+    }
+
     fn part(&self, class: &'a Class) -> Part<'a> {
         if self.mute.contains_key(class.id()) && class.dispose().is_some() {
             return Part::Mute;
@@ -196,7 +203,7 @@ impl<'a> Judge<'a> {
 
     /// The row is to be flagged for the class's notice: everything but a notice lets it go.
     /// For a maximum `self` judges the day on which the notice would be over.
-    pub fn to_be_noticed(&self, class: &Class, step: &Dispose, a: &str) -> String {
+    pub fn notice_begins(&self, class: &Class, step: &Dispose, a: &str) -> String {
         let Some(table) = self.catalog.table(class.table()) else {
             return "FALSE".to_owned();
         };
@@ -272,12 +279,19 @@ impl<'a> Judge<'a> {
                 steps[skipped..]
                     .iter()
                     .map(|step| {
+                        // What shows its disposal already may still go with its parent.
+                        let undone = if wholly {
+                            "TRUE".to_owned()
+                        } else {
+                            negated(&self.done(class, step, a))
+                        };
                         all(vec![
                             self.claims(class, a),
                             self.past(class, step, a),
                             self.let_go(class, step, a),
                             self.governs(class, a),
                             negated(&self.active(table, a)),
+                            undone,
                         ])
                     })
                     .collect()
@@ -290,6 +304,11 @@ impl<'a> Judge<'a> {
     pub fn let_go(&self, class: &Class, step: &Dispose, a: &str) -> String {
         let severity = step.disposal.severity();
         let mut conditions = Vec::new();
+        // Without stages whatever is in conflict is kept by what follows.
+        let staged = |class: &Class| class.dispose().is_some_and(|rule| !rule.stages.is_empty());
+        if self.on(class.table()).any(staged) {
+            conditions.push(negated(&self.conflict(class.table(), a)));
+        }
         let own_is_maximum = matches!(self.part(class), Part::Maximum(_));
         let (mut no_maximum, mut past_maximum) = (Vec::new(), Vec::new());
         for other in self.on(class.table()) {
@@ -308,7 +327,7 @@ impl<'a> Judge<'a> {
                 Part::Maximum(dispose) => {
                     no_maximum.push(format!("NOT ({may})"));
                     past_maximum.push(format!(
-                        "({may} AND {})",
+                        "({may} AND ({}))",
                         self.permits(other, dispose, severity, a)
                     ));
                 }

@@ -154,12 +154,17 @@ pub(super) fn write(
     }
     let from = table.name.quoted();
     let claim = judge.claims(class, "t");
+    let nothing = Relations::default();
+    // The steps of a class divide its past records among themselves.
     let steps = dispose.steps_on(judge.today);
     let counts: Vec<String> = steps
         .iter()
         .flat_map(|step| {
+            let flags = step.disposal == Disposal::Flag;
+            let relations = if flags { &nothing } else { relations };
             let protect = unprotected(judge, class, step, relations, table, "t");
-            ranges(judge, class, step, table, &claim)
+            let ranges = ranges(judge, class, step, table, &claim);
+            ranges
                 .into_iter()
                 .map(|range| {
                     format!(
@@ -179,19 +184,18 @@ pub(super) fn write(
         literal(class.id().as_str()),
         literal(&table.name.to_string()),
     );
-    let mut actions: Vec<&str> = steps
+    // Not the flags of a notice, which take nothing.
+    let mut actions: Vec<String> = steps
         .iter()
         .map(|step| match step.disposal {
-            Disposal::Flag => "'flagged'",
-            Disposal::Anonymise(_) => "'anonymised'",
-            Disposal::Delete => "'deleted'",
+            Disposal::Flag => literal("flagged"),
+            Disposal::Anonymise(_) => literal("anonymised"),
+            Disposal::Delete => literal("deleted"),
         })
         .collect();
+    actions.sort();
     actions.dedup();
-    let actions = match &actions[..] {
-        [one] => format!("= {one}"),
-        several => format!("IN ({})", several.join(", ")),
-    };
+    let actions = actions.join(", ");
     let recorded = judge.decisions.recorded();
     // What a person accepted beyond the limits does not count against them.
     let unaccepted = "NOT EXISTS (SELECT 1 FROM retentiond.limit_lift l \
@@ -206,7 +210,7 @@ pub(super) fn write(
         format!(
             "({})",
             entries(&format!(
-                "e.class_id = {id} AND e.table_name = {name} AND e.action {actions}"
+                "e.class_id = {id} AND e.table_name = {name} AND e.action IN ({actions})"
             ))
         )
     } else {

@@ -12,6 +12,7 @@ mod advice;
 mod anonymise;
 mod compare;
 mod counting;
+mod coverage;
 mod fit;
 mod follow;
 mod forecast;
@@ -19,9 +20,11 @@ mod hanging;
 mod judge;
 mod key;
 mod limit;
+mod link;
 mod parents;
 mod probe;
 mod question;
+mod related;
 mod relations;
 mod scan;
 mod waiting;
@@ -40,12 +43,14 @@ use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 
 pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
-pub use follow::{Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
+pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
+pub use follow::{Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
 pub use probe::{Probe, probes};
+pub use related::{Read, Reads};
 pub use scan::{Bounded, DayAs, Direct, Scan};
 pub use work::{Route, Work};
 
@@ -231,7 +236,8 @@ pub fn draft_beside(
     let on = now.with_timezone(&schedule.time_zone()).date_naive();
     let other = waiting.map(|waiting| waiting::Other::of(waiting, catalog, decisions, now));
     let other_judge = other.as_ref().map(|other| other.judge(catalog, decisions));
-    let fits = fits(schedule, catalog);
+    let known = link::known(schedule, catalog);
+    let fits = fits(schedule, catalog, &known);
     let mute = mutes(schedule, decisions, &fits);
     let mut basis = basis(schedule, catalog, &mute);
     if let Some(other) = &other {
@@ -261,7 +267,7 @@ pub fn draft_beside(
             }
         })
         .collect();
-    let order = order(&classes, catalog);
+    let order = order(&classes, &known);
     let mut plan = Plan {
         on,
         now,
@@ -279,12 +285,12 @@ pub fn draft_beside(
 }
 
 /// How each class fits the database, in the schedule's order.
-fn fits(schedule: &Schedule, catalog: &Catalog) -> Vec<fit::Fit> {
+fn fits(schedule: &Schedule, catalog: &Catalog, known: &[link::Link]) -> Vec<fit::Fit> {
     schedule
         .classes()
         .iter()
         .map(|class| {
-            let mut fit = fit::fit(class, catalog);
+            let mut fit = fit::fit(class, catalog, known);
             advice::advise(&mut fit, class, schedule, catalog);
             fit
         })
@@ -451,14 +457,17 @@ fn basis(
 
 /// Whoever refers goes before whoever is referred to; otherwise the ids' order, since the
 /// schedule's digest does not cover the order of the file.
-fn order(classes: &[ClassPlan], catalog: &Catalog) -> Vec<usize> {
+fn order(classes: &[ClassPlan], known: &[link::Link]) -> Vec<usize> {
     let mut left: Vec<usize> = (0..classes.len()).collect();
     left.sort_by_key(|nth| &classes[*nth].id);
     let mut placed: Vec<usize> = Vec::new();
     while !left.is_empty() {
         let refers = |from: usize, to: usize| {
             let (from, to) = (&classes[from].table, &classes[to].table);
-            from != to && catalog.inbound(to).any(|key| &key.from == from)
+            from != to
+                && known
+                    .iter()
+                    .any(|link| &link.from == from && &link.to == to)
         };
         let free = |nth: &usize| !left.iter().any(|other| refers(*other, *nth));
         let next = left.iter().position(free).unwrap_or(0);

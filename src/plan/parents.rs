@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::hanging::{joined, ways};
-use super::judge::{Judge, equal, key_array};
+use super::hanging::{going_ways, joined};
+use super::judge::{Judge, key_array};
 use super::key::Key;
 use super::relations::Relations;
 use crate::catalog::Table;
@@ -18,6 +18,9 @@ pub struct ParentQuestion {
     pub key: Key,
     /// Answers the record's key as `text[]`, given the row's key as texts `$1…`.
     pub sql: String,
+    /// Whether the records refer to the row, which goes with the last of them; otherwise it
+    /// refers to the record, and goes with the first.
+    pub shared: bool,
 }
 
 pub(super) fn parents(
@@ -46,24 +49,32 @@ pub(super) fn parents(
                 )
             })
             .collect();
-        for way in ways(name, relations) {
-            let Some((joins, last, near)) = joined(&way) else {
-                continue;
-            };
+        let mut ask = |joins: &str, on: &str, shared: bool| {
             // Of several records that share the row, the first by its key.
             let sql = format!(
-                "SELECT {0} FROM {1} d0{joins} JOIN {2} t ON {3} WHERE {4} ORDER BY {0} LIMIT 1",
+                "SELECT {0} FROM {1} d0{joins} JOIN {2} t ON {on} WHERE {3} ORDER BY {0} LIMIT 1",
                 key_array(table, "t"),
                 name.quoted(),
                 table.name.quoted(),
-                equal(last.near(), &near, last.far(), "t"),
                 by_key.join(" AND "),
             );
             questions.push(ParentQuestion {
                 table: name.clone(),
                 key: key.clone(),
                 sql,
+                shared,
             });
+        };
+        if name == &table.name {
+            // The row of its own table that it hangs on; that one is asked about in turn.
+            for link in relations.own(name) {
+                ask("", &link.holds("d0", "t"), false);
+            }
+        }
+        for way in going_ways(name, relations, &table.name) {
+            if let Some((joins, last, near)) = joined(judge, &way, relations) {
+                ask(&joins, &last.holds(&near, "t"), way[0].is_shared());
+            }
         }
     }
     questions

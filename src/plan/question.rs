@@ -1,8 +1,10 @@
 //! The statements that only ask: how many records of a class are in which state, and what
 //! is to be said of a single one. Built from the same fragments as the statements that act.
 
-use super::judge::{Judge, all, any, columns, equal, negated};
+use super::hanging::{by_names, keys};
+use super::judge::{Judge, all, any, columns, negated};
 use super::key::Key;
+use super::link::{Link, Side};
 use super::relations::Relations;
 use super::work::unprotected;
 use crate::catalog::Table;
@@ -24,7 +26,7 @@ pub(super) fn state(
     let governs = all(vec![let_go, judge.governs(class, a)]);
     let protected = any(vec![
         format!("NOT ({governs})"),
-        judge.dependant_protected(relations, a),
+        judge.dependant_protected(relations, table, a),
     ]);
     let mut cases = vec![
         (format!("NOT ({})", judge.past(class, dispose, a)), "NULL"),
@@ -38,7 +40,7 @@ pub(super) fn state(
         (
             any(vec![
                 judge.held(table, a),
-                judge.dependant_held(relations, a),
+                judge.dependant_held(relations, table, a),
             ]),
             "'held'",
         ),
@@ -46,14 +48,14 @@ pub(super) fn state(
         (
             any(vec![
                 judge.gated(&table.name, a),
-                judge.dependant_gated(relations, a),
+                judge.dependant_gated(relations, table, a),
             ]),
             "'waiting'",
         ),
         (
             any(vec![
                 judge.in_notice(&table.name, a),
-                judge.dependant_in_notice(relations, a),
+                judge.dependant_in_notice(relations, table, a),
             ]),
             "'noticed'",
         ),
@@ -113,7 +115,7 @@ pub(super) fn waits(
 ) -> Option<String> {
     let possible = judge.conflict(&table.name, "t") != "FALSE"
         || judge.gated(&table.name, "t") != "FALSE"
-        || judge.dependant_gated(relations, "t") != "FALSE"
+        || judge.dependant_gated(relations, table, "t") != "FALSE"
         || judge.decisions.paused(class.id())
         || judge.waiting.is_some();
     possible.then(|| {
@@ -194,7 +196,12 @@ pub(super) fn going_along(
                 table,
                 deletes,
             };
-            (name.clone(), going.goes(name, "t", 0))
+            let mut goes = going.goes(name, "t", 0);
+            if name == &table.name {
+                // What is due by itself is counted as a record.
+                goes = format!("({goes}) AND ({}) IS NOT TRUE", going.due("t"));
+            }
+            (name.clone(), goes)
         })
         .collect()
 }
@@ -215,6 +222,35 @@ impl Going<'_> {
     /// A row of `name`, under the alias `a`, goes; may be NULL for FALSE. `depth` keeps the
     /// inner aliases apart.
     fn goes(&self, name: &TableName, a: &str, depth: usize) -> String {
+        let own: Vec<&Link> = self.relations.own(name).collect();
+        let table = self.judge.catalog.table(name);
+        let (Some(table), false) = (table, own.is_empty()) else {
+            return self.begins(name, a, depth);
+        };
+        // And what hangs on it within its own table: all of them at once.
+        let first = format!("b{depth}");
+        let (begin, names) = keys(table, &first);
+        let on: Vec<String> = own
+            .iter()
+            .map(|link| format!("({})", link.holds("n", "m")))
+            .collect();
+        format!(
+            "({}) IN (WITH RECURSIVE w ({names}) AS (SELECT {begin} FROM {from} AS {first} WHERE {} \
+             UNION SELECT {} FROM w JOIN {from} m ON {} JOIN {from} n ON {}) SELECT {names} FROM w)",
+            columns(&table.key, a),
+            self.begins(name, &first, depth + 1),
+            keys(table, "n").0,
+            by_names(table, "m", "w"),
+            on.join(" OR "),
+            from = name.quoted(),
+        )
+    }
+
+    /// A row of `name` goes for what another table or its own class says.
+    fn begins(&self, name: &TableName, a: &str, depth: usize) -> String {
+        if name == &self.table.name {
+            return self.due(a);
+        }
         let inner = format!("g{depth}");
         let beyond = |name: &TableName| self.goes(name, &inner, depth + 1);
         if let Some(inbound) = self
@@ -224,49 +260,68 @@ impl Going<'_> {
             .find(|inbound| &inbound.table == name)
         {
             // If any row that it refers to goes.
-            let ways = inbound.edges.iter().map(|edge| {
-                format!(
+            let ways = inbound.edges.iter().filter(|edge| !edge.is_own());
+            let ways = ways.map(|edge| {
+                let mut sql = format!(
                     "({}) IN (SELECT {} FROM {} AS {inner} WHERE {})",
                     columns(&edge.from_columns, a),
                     columns(&edge.to_columns, &inner),
                     edge.to.quoted(),
                     beyond(&edge.to)
-                )
+                );
+                if let Some(condition) = edge.condition_on(Side::From, a) {
+                    sql.push_str(&format!(" AND {condition}"));
+                }
+                sql
             });
             return any(ways.collect());
         }
-        if let Some(referred) = self
+        let Some(referred) = self
             .relations
             .referred
             .iter()
             .find(|referred| &referred.table == name)
-        {
-            // If some row that refers to it goes, and none that refers to it stays.
-            let leaves = referred.edges.iter().map(|edge| {
-                format!(
-                    "({}) IN (SELECT {} FROM {} AS {inner} WHERE {})",
-                    columns(&edge.to_columns, a),
-                    columns(&edge.from_columns, &inner),
-                    edge.from.quoted(),
-                    beyond(&edge.from)
-                )
-            });
-            let stays = referred.all_inbound.iter().map(|edge| {
-                let stays = if referred.edges.contains(edge) {
-                    format!(" AND ({}) IS NOT TRUE", beyond(&edge.from))
-                } else {
-                    String::new()
-                };
-                format!(
-                    "NOT EXISTS (SELECT 1 FROM {} AS {inner} WHERE {}{stays})",
-                    edge.from.quoted(),
-                    equal(&edge.from_columns, &inner, &edge.to_columns, a)
-                )
-            });
-            return all(std::iter::once(any(leaves.collect()))
-                .chain(stays)
-                .collect());
-        }
+        else {
+            return "FALSE".to_owned();
+        };
+        // If some row that refers to it goes, and none that refers to it stays.
+        let leaves = referred.edges.iter().map(|edge| {
+            let mut sql = format!(
+                "({}) IN (SELECT {} FROM {} AS {inner} WHERE ",
+                columns(&edge.to_columns, a),
+                columns(&edge.from_columns, &inner),
+                edge.from.quoted(),
+            );
+            let beyond = beyond(&edge.from);
+            match edge.condition_on(Side::From, &inner) {
+                None => sql.push_str(&beyond),
+                Some(condition) => sql.push_str(&format!("({beyond}) AND {condition}")),
+            }
+            sql.push(')');
+            if let Some(condition) = edge.condition_on(Side::To, a) {
+                sql.push_str(&format!(" AND {condition}"));
+            }
+            sql
+        });
+        let stays = referred.all_inbound.iter().map(|edge| {
+            let stays = if referred.edges.contains(edge) {
+                format!(" AND ({}) IS NOT TRUE", beyond(&edge.from))
+            } else {
+                String::new()
+            };
+            format!(
+                "NOT EXISTS (SELECT 1 FROM {} AS {inner} WHERE {}{stays})",
+                edge.from.quoted(),
+                edge.holds(&inner, a)
+            )
+        });
+        all(std::iter::once(any(leaves.collect()))
+            .chain(stays)
+            .collect())
+    }
+
+    /// A record of the class is due, by itself.
+    fn due(&self, a: &str) -> String {
         // Nothing goes with a record that is only flagged.
         let steps = self.dispose.steps_on(self.judge.today);
         any(steps
@@ -314,7 +369,7 @@ pub(super) fn explain(
         .collect();
     let held = any(vec![
         judge.held(table, "t"),
-        judge.dependant_held(relations, "t"),
+        judge.dependant_held(relations, table, "t"),
     ]);
     let own = class.dispose().map_or_else(
         || "NULL::text".to_owned(),

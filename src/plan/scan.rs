@@ -4,8 +4,10 @@
 use serde::Serialize;
 
 use super::anonymise::anonymised;
-use super::judge::{Judge, columns, key_array};
+use super::judge::{Judge, key_array};
 use super::key::Key;
+use super::related::{Dated, leads};
+use super::relations::is_led_to;
 use crate::catalog::{Sort, Table};
 use crate::ident::{Ident, literal};
 use crate::schedule::{Class, Disposal, Dispose, Trigger};
@@ -80,10 +82,40 @@ pub enum Direct {
     Flag,
 }
 
+/// One value of a position.
+pub(super) struct Place {
+    /// `t` for the record, `p` for the related row that its trigger stands in.
+    alias: &'static str,
+    pub column: Ident,
+    type_name: String,
+}
+
+impl Place {
+    fn of(table: &Table, alias: &'static str, column: &Ident) -> Self {
+        let found = table.column(column);
+        Self {
+            alias,
+            column: column.clone(),
+            type_name: found.map_or("text", |c| c.type_name.as_str()).to_owned(),
+        }
+    }
+
+    pub fn bare(&self) -> String {
+        format!("{}.{}", self.alias, self.column.quoted())
+    }
+
+    pub fn is_of_record(&self) -> bool {
+        self.alias == "t"
+    }
+}
+
 /// One way of reading the trigger, as a range of the table.
 pub(super) struct Range {
+    /// The items of a FROM clause: the records as `t`, and `p` where the trigger stands in a
+    /// related row.
+    pub from: String,
     /// What a position is made of.
-    pub position: Vec<Ident>,
+    pub position: Vec<Place>,
     /// The conditions that make the range, claim included.
     pub conditions: String,
     /// The trigger's day, as SQL, and what that is.
@@ -95,17 +127,18 @@ pub(super) struct Range {
 }
 
 impl Range {
-    pub fn bounded(&self, table: &Table, head: String, tail: String) -> Bounded {
+    /// The position's values, which are also its order.
+    pub fn order(&self) -> String {
+        let places: Vec<String> = self.position.iter().map(Place::bare).collect();
+        places.join(", ")
+    }
+
+    pub fn bounded(&self, head: String, tail: String) -> Bounded {
         let width = self.position.len();
         let value = |nth: usize, number: usize| {
-            let cast = self
-                .position
-                .get(nth)
-                .and_then(|column| table.column(column));
-            format!(
-                "${number}::text::{}",
-                cast.map_or("text", |c| c.type_name.as_str())
-            )
+            let cast = self.position.get(nth);
+            let cast = cast.map_or("text", |place| place.type_name.as_str());
+            format!("${number}::text::{cast}")
         };
         // A text is read as a timestamp anew for every row that it is compared with, since
         // reading it depends on settings; a subselect reads it once. But what that will
@@ -118,10 +151,10 @@ impl Range {
                 .map(|nth| format!("(SELECT {})", value(nth, from + nth)))
                 .collect();
             format!(
-                " AND t.{} {loose} {} AND ({}) {sign} ({})",
-                first.quoted(),
+                " AND {} {loose} {} AND ({}) {sign} ({})",
+                first.bare(),
                 value(0, from),
-                columns(&self.position, "t"),
+                self.order(),
                 once.join(", ")
             )
         };
@@ -149,7 +182,8 @@ pub(super) fn ranges(
             return Vec::new();
         }
         return vec![Range {
-            position: table.key.clone(),
+            from: format!("{} AS t", table.name.quoted()),
+            position: along_key(table),
             conditions: format!("({claim})"),
             days: format!("(DATE '{date}' - DATE '1970-01-01')"),
             day_as: DayAs::Number,
@@ -157,30 +191,50 @@ pub(super) fn ranges(
         }];
     }
     judge
-        .readings(dispose, "t")
+        .readings(class, dispose, "t")
         .into_iter()
-        .map(|(guard, column)| {
-            let day = judge.day(table, &column, dispose.trigger_zone, "t");
-            let (days, day_as) = match table.column(&column).map(|c| c.sort) {
-                // The cast takes a domain off.
-                Some(Sort::TimestampTz) => (
-                    format!("t.{}::timestamptz", column.quoted()),
-                    DayAs::Instant,
-                ),
-                _ => (format!("({day} - DATE '1970-01-01')"), DayAs::Number),
-            };
+        .map(|reading| {
             // Along the trigger where an index leads there; else along the key, which
             // reads the table once a pass instead of once a batch.
-            let mut position = table.key.clone();
-            if table.is_indexed_by(&[&column]) {
-                position.retain(|name| name != &column);
-                position.insert(0, column.clone());
+            let mut position = along_key(table);
+            let mut from = format!("{} AS t", table.name.quoted());
+            let (mut dated, mut guard) = (reading.dated, reading.guard);
+            let found = reading.related.as_ref().and_then(|related| {
+                let link = leads(class.table(), related, judge.catalog).ok()?;
+                Some((judge.catalog.table(related)?, link))
+            });
+            if let Some((related, link)) = found {
+                dated = Dated::own(related, &reading.column, "p");
+                guard = reading.joined_guard;
+                from.push_str(&format!(
+                    " JOIN {} AS p ON {}",
+                    related.name.quoted(),
+                    link.holds("t", "p")
+                ));
+                // From the related row to its records an index must lead as well.
+                if related.is_indexed_by(&[&reading.column]) && is_led_to(table, &link) {
+                    let mut key = link.to_columns.clone();
+                    key.retain(|name| name != &reading.column);
+                    key.insert(0, reading.column.clone());
+                    let above = key.iter().map(|name| Place::of(related, "p", name));
+                    position = above.chain(position).collect();
+                }
+            } else if table.is_indexed_by(&[&reading.column]) {
+                position.retain(|place| place.column != reading.column);
+                position.insert(0, Place::of(table, "t", &reading.column));
             }
+            let day = judge.day(&dated, dispose.trigger_zone);
+            let (days, day_as) = match dated.sort {
+                // The cast takes a domain off.
+                Some(Sort::TimestampTz) => (format!("{}::timestamptz", dated.bare), DayAs::Instant),
+                _ => (format!("({day} - DATE '1970-01-01')"), DayAs::Number),
+            };
             Range {
+                from,
                 position,
                 conditions: format!(
                     "{} AND ({guard}) AND ({claim})",
-                    judge.between(table, dispose, &column, cutoff.date(), "t")
+                    judge.between(dispose, &dated, cutoff.date()),
                 ),
                 days,
                 day_as,
@@ -188,6 +242,11 @@ pub(super) fn ranges(
             }
         })
         .collect()
+}
+
+fn along_key(table: &Table) -> Vec<Place> {
+    let key = table.key.iter();
+    key.map(|column| Place::of(table, "t", column)).collect()
 }
 
 pub(super) fn direct(
@@ -203,12 +262,10 @@ pub(super) fn direct(
     let answer = format!("{}, {}", key.returned("t"), range.days);
     match &dispose.disposal {
         Disposal::Delete => range.bounded(
-            table,
             format!("DELETE FROM {} AS t", table.name.quoted()),
             format!(" AND {protect} RETURNING {answer}"),
         ),
         Disposal::Anonymise(_) => range.bounded(
-            table,
             format!(
                 "UPDATE {} AS t SET {}",
                 table.name.quoted(),
@@ -230,11 +287,10 @@ pub(super) fn direct(
                 })
                 .collect();
             range.bounded(
-                table,
                 format!(
                     "INSERT INTO retentiond.flag AS flag \
                      (class_id, table_name, key, trigger_on, last_day, class_digest, flagged_at, run_id) \
-                     SELECT {}, {}, {}, {}, {}, '\\x{}'::bytea, ${next}::timestamptz, ${}::bigint FROM {} AS t",
+                     SELECT {}, {}, {}, {}, {}, '\\x{}'::bytea, ${next}::timestamptz, ${}::bigint FROM {}",
                     literal(class.id().as_str()),
                     literal(&table.name.to_string()),
                     key_array(table, "t"),
@@ -242,7 +298,7 @@ pub(super) fn direct(
                     judge.last_day(class, dispose, "t"),
                     hex::encode(class.digest()),
                     next + 1,
-                    table.name.quoted(),
+                    range.from,
                 ),
                 format!(
                     " AND {protect} ON CONFLICT (class_id, key) DO UPDATE SET \

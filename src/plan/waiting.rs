@@ -16,7 +16,7 @@ use super::judge::{Judge, Mute, all, any, negated};
 use crate::catalog::Catalog;
 use crate::decisions::Decisions;
 use crate::ident::ClassId;
-use crate::schedule::{Class, Disposal, Dispose, Schedule};
+use crate::schedule::{Class, Disposal, Dispose, Relation, Schedule};
 
 /// The waiting version, held against the same database.
 pub(super) struct Other<'a> {
@@ -32,11 +32,12 @@ impl<'a> Other<'a> {
         decisions: &Decisions,
         now: DateTime<Utc>,
     ) -> Self {
+        let known = super::link::known(schedule, catalog);
         let mute = schedule
             .classes()
             .iter()
             .filter_map(|class| {
-                let fit = fit::fit(class, catalog);
+                let fit = fit::fit(class, catalog, &known);
                 let mute = if !fit.refusals.is_empty() {
                     fit.mute()
                 } else if decisions.paused(class.id()) {
@@ -128,7 +129,10 @@ fn orders_as_much(new: &Dispose, old: &Dispose) -> bool {
         let mut names: Vec<_> = dispose
             .dependants
             .iter()
-            .map(|dependant| (dependant.table.clone(), dependant.fate.name()))
+            .map(|dependant| {
+                let relation = dependant.relation.as_ref().map(Relation::text);
+                (dependant.table.clone(), dependant.fate.name(), relation)
+            })
             .collect();
         names.sort();
         names

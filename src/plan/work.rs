@@ -9,7 +9,7 @@ use chrono::Days;
 use serde::Serialize;
 
 use super::follow::{Follow, Planner};
-use super::judge::{Judge, all, columns, negated};
+use super::judge::{Judge, all, negated};
 use super::key::Key;
 use super::relations::Relations;
 use super::scan::{DayAs, Direct, Scan, direct, ranges};
@@ -80,11 +80,11 @@ pub(super) fn earlier(
             };
             let protect = all(vec![
                 negated(&judge.held(table, "t")),
-                negated(&judge.dependant_held(relations, "t")),
+                negated(&judge.dependant_held(relations, table, "t")),
                 negated(&judge.gated(&table.name, "t")),
-                negated(&judge.dependant_gated(relations, "t")),
-                negated(&then.dependant_protected(relations, "t")),
-                then.to_be_noticed(class, step, "t"),
+                negated(&judge.dependant_gated(relations, table, "t")),
+                negated(&then.dependant_protected(relations, table, "t")),
+                then.notice_begins(class, step, "t"),
             ]);
             work.push(parts(
                 &then,
@@ -194,7 +194,8 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
             || !relations.unlinked.is_empty()
             || deletes && !relations.referred.is_empty()
             || !dispose.files.is_empty()
-            || !table.triggers.is_empty());
+            || !table.triggers.is_empty()
+            || !judge.read_links(&table.name).is_empty());
     let follow = follows.then(|| {
         Planner {
             judge,
@@ -211,7 +212,7 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
         .into_iter()
         .zip(part.first..)
         .map(|(range, no)| {
-            let order = columns(&range.position, "t");
+            let order = range.order();
             let width = range.position.len();
             let act = match &follow {
                 Some((_, links)) => {
@@ -223,8 +224,7 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
                         answer.push_str(&format!(", t.{}::text", file.column.quoted()));
                     }
                     range.bounded(
-                        table,
-                        format!("SELECT {answer} FROM {} AS t", table.name.quoted()),
+                        format!("SELECT {answer} FROM {}", range.from),
                         format!(" AND {protect} ORDER BY {order} FOR UPDATE OF t"),
                     )
                 }
@@ -236,24 +236,22 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
                 .position
                 .iter()
                 .enumerate()
-                .map(|(nth, column)| format!("t.{} AS p{nth}", column.quoted()))
+                .map(|(nth, place)| format!("{} AS p{nth}", place.bare()))
                 .collect();
             let read = read.join(", ");
             let shown = (0..width)
                 .map(|nth| format!("s.p{nth}::text"))
                 .collect::<Vec<_>>()
                 .join(", ");
-            let (from, size) = (table.name.quoted(), 2 * width + 1);
+            let (from, size) = (&range.from, 2 * width + 1);
             let step = range.bounded(
-                table,
-                format!("SELECT {shown}, ${size}::bigint FROM (SELECT {read} FROM {from} AS t"),
+                format!("SELECT {shown}, ${size}::bigint FROM (SELECT {read} FROM {from}"),
                 format!(" ORDER BY {order} OFFSET ${size}::bigint - 1 LIMIT 1) s"),
             );
             let rest = range.bounded(
-                table,
                 format!(
                     "SELECT {shown}, s.n FROM (SELECT * FROM \
-                     (SELECT {read}, row_number() OVER (ORDER BY {order}) AS n FROM {from} AS t"
+                     (SELECT {read}, row_number() OVER (ORDER BY {order}) AS n FROM {from}"
                 ),
                 format!(" ORDER BY {order} LIMIT ${size}::bigint) r ORDER BY r.n DESC LIMIT 1) s"),
             );
@@ -261,7 +259,10 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
             let key_at = key
                 .columns
                 .iter()
-                .filter_map(|column| range.position.iter().position(|name| name == &column.name))
+                .filter_map(|column| {
+                    let mut places = range.position.iter();
+                    places.position(|place| place.is_of_record() && place.column == column.name)
+                })
                 .collect();
             Scan {
                 no: i32::try_from(no).unwrap_or(i32::MAX),
@@ -291,7 +292,7 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
         judge.past(class, dispose, "t"),
         super::judge::any(vec![
             judge.held(table, "t"),
-            judge.dependant_held(relations, "t")
+            judge.dependant_held(relations, table, "t")
         ]),
         judge.done(class, dispose, "t"),
     );
@@ -343,14 +344,14 @@ pub(super) fn unprotected(
     let done = judge.done(class, dispose, a);
     let conditions = vec![
         negated(&judge.held(table, a)),
-        negated(&judge.dependant_held(relations, a)),
+        negated(&judge.dependant_held(relations, table, a)),
         negated(&judge.gated(&table.name, a)),
-        negated(&judge.dependant_gated(relations, a)),
+        negated(&judge.dependant_gated(relations, table, a)),
         negated(&judge.in_notice(&table.name, a)),
-        negated(&judge.dependant_in_notice(relations, a)),
+        negated(&judge.dependant_in_notice(relations, table, a)),
         judge.let_go(class, dispose, a),
         judge.governs(class, a),
-        negated(&judge.dependant_protected(relations, a)),
+        negated(&judge.dependant_protected(relations, table, a)),
         negated(&judge.active(&table.name, a)),
         judge.released_there(class, dispose, a),
         negated(&done),

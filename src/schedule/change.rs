@@ -230,6 +230,16 @@ impl<'a> Comparison<'a> {
             mild.period = new.period;
         }
         self.timing(old, new);
+        if old.notice != new.notice {
+            let notice =
+                |days: Option<u32>| days.map_or_else(|| "none".to_owned(), |n| format!("{n} days"));
+            let what = instead("the notice", &notice(new.notice), &notice(old.notice));
+            self.add("notice", what, old.notice.is_some());
+            mild.notice = new.notice;
+        }
+        if old.stages != new.stages {
+            self.asks("stages", "its stages differ".to_owned());
+        }
         self.differs("limit", "the limit", old.limit.name(), new.limit.name());
         let mut touches_nothing = false;
         if old.disposal != new.disposal {
@@ -339,9 +349,13 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Columns(columns) => {
             let columns: Vec<String> = columns
                 .iter()
-                .map(|column| match &column.when {
-                    Some(when) => format!("{} when {}", column.column, when.text()),
-                    None => column.column.to_string(),
+                .map(|column| {
+                    let related = column.related.as_ref();
+                    let related = related.map_or_else(String::new, |table| format!("{table}."));
+                    match &column.when {
+                        Some(when) => format!("{related}{} when {}", column.column, when.text()),
+                        None => format!("{related}{}", column.column),
+                    }
                 })
                 .collect();
             columns.join(", else ")
@@ -358,9 +372,13 @@ fn listed(mut names: Vec<String>) -> String {
 }
 
 fn dependants(dispose: &Dispose) -> String {
-    let name = |dependant: &super::Dependant| match dependant.fate {
-        super::Fate::Delete => dependant.table.to_string(),
-        super::Fate::Unlink => format!("{} (unlinked)", dependant.table),
+    let name = |dependant: &super::Dependant| {
+        let by = dependant.relation.as_ref();
+        let by = by.map_or_else(String::new, |by| format!(" by {}", by.text()));
+        match dependant.fate {
+            super::Fate::Delete => format!("{}{by}", dependant.table),
+            super::Fate::Unlink => format!("{}{by} (unlinked)", dependant.table),
+        }
     };
     listed(dispose.dependants.iter().map(name).collect())
 }

@@ -98,6 +98,12 @@ pub struct Stage {
     pub disposal: Disposal,
 }
 
+impl Stage {
+    pub(super) fn anonymises(&self) -> bool {
+        matches!(self.disposal, Disposal::Anonymise(_))
+    }
+}
+
 /// What the period is counted from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trigger {
@@ -110,7 +116,10 @@ pub enum Trigger {
 /// A column that holds a trigger date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TriggerColumn {
-    /// A `date`, `timestamp` or `timestamptz` column of the class's table.
+    /// The table whose column it is, where that is not the class's own: one that the class's
+    /// table refers to by a foreign key.
+    pub related: Option<TableName>,
+    /// A `date`, `timestamp` or `timestamptz` column of the class's table, or of `related`.
     pub column: Ident,
     /// Counts only where this is TRUE.
     pub when: Option<Condition>,
@@ -258,12 +267,59 @@ impl Gate {
 /// A table whose rows belong to a record of the class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dependant {
-    /// The dependant table. How it is related is read from the declared foreign keys.
+    /// The dependant table. Without `relation`, how it is related is read from the declared
+    /// foreign keys. The class's own table, where rows hang on other rows of it.
     pub table: TableName,
     /// What happens to its rows.
     pub fate: Fate,
+    /// A relation that the database does not declare (`on`, `where`).
+    pub relation: Option<Relation>,
     /// Where it is written.
     pub place: Place,
+}
+
+impl Dependant {
+    /// Whether another entry says the same of the same table, apart from the fate.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        let said = |d: &Self| {
+            let relation = d.relation.as_ref();
+            relation.map(|r| (r.to.clone(), r.columns.clone(), r.when.clone()))
+        };
+        self.table == other.table && said(self) == said(other)
+    }
+}
+
+/// How rows are related that no foreign key relates: by equal values. Which of the two
+/// refers to the other is told by which of them has a key there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relation {
+    /// The table on the right: the class's own, or that of another dependant.
+    pub to: TableName,
+    /// Pairs of columns, the dependant's on the left; sorted, never empty.
+    pub columns: Vec<(Ident, Ident)>,
+    /// Only rows of the dependant are related of which this is TRUE.
+    pub when: Option<Condition>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl Relation {
+    /// The same text for the same relation, and for no other.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let quoted = |(left, right): &(Ident, Ident)| {
+            format!(
+                "{} = {}.{}",
+                left.quoted(),
+                self.to.quoted(),
+                right.quoted()
+            )
+        };
+        let columns: Vec<String> = self.columns.iter().map(quoted).collect();
+        let when = self.when.as_ref();
+        let when = when.map_or_else(String::new, |when| format!(" where {}", when.text()));
+        columns.join(" AND ") + &when
+    }
 }
 
 /// What happens to a dependant's rows when their record goes.

@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::PLAUSIBLE_FROM;
-use super::class::{Anonymisation, Class, Disposal, Dispose, Rule, Trigger};
+use super::class::{Anonymisation, Class, Disposal, Dispose, Relation, Rule, Trigger};
 use super::condition::Condition;
 use super::limits::{Accept, Limits};
 use super::timetable::Timetable;
@@ -115,9 +115,19 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
             canonical.text(&date.to_string());
         }
         Trigger::Columns(columns) => {
-            canonical.text("columns");
+            let related = columns.iter().any(|column| column.related.is_some());
+            canonical.text(if related {
+                "related columns"
+            } else {
+                "columns"
+            });
             canonical.number(columns.len());
             for column in columns {
+                if related {
+                    let table = column.related.as_ref();
+                    canonical.text(table.map_or("", |table| table.schema().as_str()));
+                    canonical.text(table.map_or("", |table| table.name().as_str()));
+                }
                 canonical.text(column.column.as_str());
                 canonical.condition(column.when.as_ref());
             }
@@ -166,12 +176,24 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.number(days as usize);
     }
     let mut dependants: Vec<_> = dispose.dependants.iter().collect();
-    dependants.sort_by_key(|dependant| &dependant.table);
+    dependants.sort_by_key(|dependant| {
+        (
+            &dependant.table,
+            dependant.relation.as_ref().map(Relation::text),
+        )
+    });
     canonical.number(dependants.len());
     for dependant in dependants {
         canonical.text(dependant.table.schema().as_str());
         canonical.text(dependant.table.name().as_str());
-        canonical.text(dependant.fate.name());
+        match &dependant.relation {
+            None => canonical.text(dependant.fate.name()),
+            // Another word, so that what follows is told apart from the next dependant.
+            Some(by) => {
+                canonical.text(&format!("{} by relation", dependant.fate.name()));
+                relation(canonical, by);
+            }
+        }
     }
     let mut files: Vec<_> = dispose.files.iter().collect();
     files.sort_by_key(|file| (&file.table, &file.column, &file.store));
@@ -207,6 +229,17 @@ fn disposal(canonical: &mut Canonical, disposal: &Disposal) {
     if let Disposal::Anonymise(columns) = disposal {
         anonymisation(canonical, columns);
     }
+}
+
+fn relation(canonical: &mut Canonical, relation: &Relation) {
+    canonical.number(relation.columns.len());
+    canonical.text(relation.to.schema().as_str());
+    canonical.text(relation.to.name().as_str());
+    for (left, right) in &relation.columns {
+        canonical.text(left.as_str());
+        canonical.text(right.as_str());
+    }
+    canonical.condition(relation.when.as_ref());
 }
 
 fn anonymisation(canonical: &mut Canonical, columns: &[Anonymisation]) {

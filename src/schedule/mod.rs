@@ -17,6 +17,7 @@ pub mod period;
 pub mod publish;
 mod punctual;
 mod read;
+mod relation;
 pub mod rounding;
 pub mod timetable;
 pub mod zone;
@@ -27,7 +28,7 @@ use chrono_tz::Tz;
 pub use change::{Change, changes};
 pub use class::{
     Anonymisation, Class, Dependant, Disposal, Dispose, Fate, FileColumn, Gate, Limit, Places,
-    Rule, Stage, Strategy, Trigger, TriggerColumn,
+    Relation, Rule, Stage, Strategy, Trigger, TriggerColumn,
 };
 pub use condition::Condition;
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};

@@ -7,6 +7,8 @@
 
 use std::fmt::Write;
 
+use crate::ident::TableName;
+
 use super::{Class, Disposal, Dispose, Fate, Gate, Limit, Rule, Schedule, Trigger};
 
 /// One class as a reader of the notice needs it.
@@ -47,12 +49,17 @@ impl Words {
                 }
                 then.push_str(done_in_words(&dispose.disposal));
                 let mut then = sentence(&then);
-                let with: Vec<String> = dispose
-                    .dependants
-                    .iter()
-                    .filter(|dependant| dependant.fate == Fate::Delete)
-                    .map(|dependant| spoken(dependant.table.name().as_str()))
-                    .collect();
+                let mut with: Vec<String> = Vec::new();
+                for dependant in &dispose.dependants {
+                    let words = if &dependant.table == class.table() {
+                        "what answers it".to_owned()
+                    } else {
+                        spoken(dependant.table.name().as_str())
+                    };
+                    if dependant.fate == Fate::Delete && !with.contains(&words) {
+                        with.push(words);
+                    }
+                }
                 if !with.is_empty() {
                     let _ = write!(
                         then,
@@ -212,7 +219,7 @@ fn trigger_in_words(trigger: &Trigger) -> String {
         Trigger::Columns(columns) => {
             let names: Vec<String> = columns
                 .iter()
-                .map(|source| event(source.column.as_str()))
+                .map(|source| event(source.column.as_str(), source.related.as_ref()))
                 .collect();
             match &names[..] {
                 [one] => one.clone(),
@@ -222,17 +229,20 @@ fn trigger_in_words(trigger: &Trigger) -> String {
     }
 }
 
-/// `closed_at` and `closed_on` are the day when something was closed.
-fn event(column: &str) -> String {
+/// `closed_at` and `closed_on` are the day when something was closed; `case.closed_at` when
+/// its case was.
+fn event(column: &str, related: Option<&TableName>) -> String {
     let bare = ["_at", "_on", "_date", "_time"]
         .iter()
         .find_map(|suffix| column.strip_suffix(suffix))
         .unwrap_or(column);
     let words = spoken(bare);
-    if bare == column {
-        format!("the date “{words}”")
-    } else {
-        format!("the day it was {words}")
+    let related = related.map(|table| spoken(table.name().as_str()));
+    match (bare == column, related) {
+        (true, None) => format!("the date “{words}”"),
+        (true, Some(related)) => format!("the date “{words}” of its {related}"),
+        (false, None) => format!("the day it was {words}"),
+        (false, Some(related)) => format!("the day its {related} was {words}"),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::catalog::{self, Catalog};
 use crate::decisions::{Decisions, Lift};
 use crate::ident::ClassId;
 use crate::plan::{self, Plan};
-use crate::schedule::{Rule, Schedule, Trigger};
+use crate::schedule::{Class, Rule, Schedule, Trigger};
 use crate::store;
 
 /// A plan, and what it was drawn from.
@@ -79,6 +79,17 @@ pub async fn draw_beside(
         }
         for condition in conditions {
             catalog::try_condition(conn, &mut catalog, class.table(), &condition).await?;
+        }
+    }
+    for dependant in schedule
+        .classes()
+        .iter()
+        .chain(there)
+        .filter_map(Class::dispose)
+        .flat_map(|dispose| &dispose.dependants)
+    {
+        if let Some(when) = dependant.relation.as_ref().and_then(|r| r.when.as_ref()) {
+            catalog::try_condition(conn, &mut catalog, &dependant.table, &when.sql("t")).await?;
         }
     }
     let plan = plan::draft_beside(schedule, waiting, &catalog, &decisions, now);

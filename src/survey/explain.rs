@@ -158,6 +158,19 @@ pub async fn explain(
     columns: &KeyColumns,
     key: &RecordKey,
 ) -> Result<Explanation, SurveyError> {
+    within(conn, drawn, table, columns, key, &[]).await
+}
+
+/// The same for a record that others hang on, which were asked about before: rows of one
+/// table can hang on one another in a circle.
+async fn within(
+    conn: &mut PgConnection,
+    drawn: &Drawn,
+    table: &TableName,
+    columns: &KeyColumns,
+    key: &RecordKey,
+    before: &[(TableName, Value)],
+) -> Result<Explanation, SurveyError> {
     let history = if drawn.migrated {
         history(conn, table, key).await?
     } else {
@@ -213,7 +226,9 @@ pub async fn explain(
         }
     }
     answer.claims = said.into_iter().map(|said| said.claim).collect();
-    hang(conn, drawn, &mut answer, table, key).await?;
+    let mut asked = before.to_vec();
+    asked.push((table.clone(), answer.key.clone()));
+    hang(conn, drawn, &mut answer, table, key, &asked).await?;
     Ok(answer)
 }
 
@@ -448,6 +463,7 @@ async fn hang(
     answer: &mut Explanation,
     table: &TableName,
     key: &RecordKey,
+    asked: &[(TableName, Value)],
 ) -> Result<(), SurveyError> {
     let mut above: Vec<Explanation> = Vec::new();
     let mut shared = false;
@@ -463,10 +479,7 @@ async fn hang(
             .iter()
             .filter(|question| &question.table == table)
         {
-            shared |= drawn
-                .catalog
-                .inbound(table)
-                .any(|key| key.from == class.table);
+            shared |= question.shared;
             // The plan's question names one record; here all that there are count.
             let sql = format!(
                 "{} LIMIT {PARENTS}",
@@ -485,10 +498,12 @@ async fn hang(
                 if above
                     .iter()
                     .any(|known| known.key == named && known.table == class.table.to_string())
+                    || asked.contains(&(class.table.clone(), named))
                 {
                     continue;
                 }
-                above.push(Box::pin(explain(conn, drawn, &class.table, &columns, &parent)).await?);
+                let answer = within(conn, drawn, &class.table, &columns, &parent, asked);
+                above.push(Box::pin(answer).await?);
             }
         }
     }

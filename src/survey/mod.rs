@@ -2,6 +2,7 @@
 
 mod against;
 mod count;
+mod coverage;
 mod draw;
 mod explain;
 mod forecast;
@@ -11,6 +12,7 @@ mod version;
 
 pub use against::{Against, Change, Dependants, Effect, Side, against};
 pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue};
+pub use coverage::{Coverage, PersonalColumn, Unclaimed, Uncovered, coverage};
 pub use draw::{Drawn, draw, draw_beside};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
 pub use forecast::{ClassForecast, Forecast, Outlook, forecast};

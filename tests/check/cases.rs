@@ -231,6 +231,42 @@ fn cases() -> Vec<(&'static str, Vec<Case>)> {
             vec![case("", "table = \"letter\"\ndisposal = \"retain\"\nowner = \"Archivist\"\nreason = \"History\"\nreview_on = 2020-01-31")],
         ),
         (
+            "R0360",
+            vec![case(
+                "CREATE TABLE note (id bigint PRIMARY KEY, letter text)",
+                &deletes("dependants = [{ table = \"note\", on = \"letter = id\" }]"),
+            )],
+        ),
+        (
+            "R0361",
+            vec![case(
+                "CREATE TABLE note (id bigint PRIMARY KEY, kind text)",
+                &deletes("dependants = [{ table = \"note\", on = \"kind = letter.kind\" }]"),
+            )],
+        ),
+        (
+            "R0362",
+            vec![
+                case("CREATE TABLE matter (id bigint PRIMARY KEY, closed_on date)", &deletes("").replace("\"closed_on\"", "\"matter.closed_on\"")),
+                case(
+                    "CREATE TABLE matter (id bigint PRIMARY KEY, closed_on date); CREATE INDEX ON matter (closed_on);
+                     ALTER TABLE letter ADD one bigint REFERENCES matter, ADD other bigint REFERENCES matter;",
+                    &deletes("").replace("\"closed_on\"", "[\"closed_on\", \"matter.closed_on\"]"),
+                ),
+            ],
+        ),
+        (
+            "R0380",
+            vec![case(
+                "CREATE TABLE person (id bigint PRIMARY KEY, full_name text, email text); INSERT INTO person VALUES (1, 'Ada', 'a@example.org')",
+                DELETES,
+            )],
+        ),
+        (
+            "R0381",
+            vec![case("UPDATE letter SET kind = 'b' WHERE id = 2", &deletes("where = \"kind = 'b'\""))],
+        ),
+        (
             "R0370",
             vec![case(
                 "ALTER TABLE letter ALTER closed_on TYPE timestamp",
@@ -307,9 +343,13 @@ async fn each_is_told_with_its_code_alone_in_words_and_for_a_script() {
 fn allowed(code: &str, beside: &str) -> bool {
     matches!(
         (code, beside),
-        // A pseudonym warns by itself; a second trigger has no index; a foreign key in a circle has none.
-        ("R0374", "R0152")
+        // What no class claims is told beside everything.
+        (_, "R0380" | "R0381")
+            // A pseudonym warns by itself; a second trigger, a key in a circle or one that leads
+            // to the trigger has no index; a store is not in the settings.
+            | ("R0374", "R0152")
             | ("R0370" | "R0302", "R0351")
+            | ("R0362", "R0351" | "R0352")
             | ("R0315", "R0352")
             | ("R0312" | "R0302", "R0313")
     )

@@ -137,6 +137,14 @@ async fn another_version() {
        |
        = help: see `retentiond plan`; then `retentiond accept`, or change it back
 
+    warning[R0381]: no class claims 1 of the 6 rows of `public.applicant`
+      --> retention.toml:20:9
+       |
+    20 | where = "outcome = 'no'"
+       |         ^^^^^^^^^^^^^^^^
+       |
+       = help: widen a condition, or give the rest a class of its own: `retain`, if it is to be kept
+
     warning[R0390]: not in force until it is accepted: class `merit-list`: the condition is ("outcome" = 'no') instead of (("outcome" = 'no') AND "merit")
       --> retention.toml:31:9
        |
@@ -149,7 +157,7 @@ async fn another_version() {
      |
      = help: give the service a role of its own, with no more than it needs
 
-    retention.toml: no errors, 3 warnings.
+    retention.toml: no errors, 4 warnings.
     "#);
     let said = desk.run("status").redacted();
     assert_snapshot!(end(&said.out, "THIS VERSION"), @r#"

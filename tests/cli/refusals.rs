@@ -89,6 +89,14 @@ async fn a_refusal_in_words() {
     assert_snapshot!(desk.run("check"), @r#"
     exit 2
     --- out
+    warning[R0381]: no class claims 1 of the 6 rows of `public.applicant`
+      --> retention.toml:20:9
+       |
+    20 | where = "outcome = 'no'"
+       |         ^^^^^^^^^^^^^^^^
+       |
+       = help: widen a condition, or give the rest a class of its own: `retain`, if it is to be kept
+
     error[R0303]: class `visits`: the trigger `public.visit.visitor` is of type `text`, not a date or a timestamp
       --> retention.toml:93:11
        |
@@ -101,7 +109,7 @@ async fn a_refusal_in_words() {
      |
      = help: give the service a role of its own, with no more than it needs
 
-    retention.toml: 1 error, 1 warning.
+    retention.toml: 1 error, 2 warnings.
     `retentiond check --explain CODE` says more about a code.
     "#);
     assert_snapshot!(desk.run("plan --on 2026-11-23 --class visits").redacted(), @r#"

@@ -12,11 +12,19 @@ async fn check() {
     assert_snapshot!(desk.run("check"), @r#"
     exit 0
     --- out
+    warning[R0381]: no class claims 1 of the 6 rows of `public.applicant`
+      --> retention.toml:20:9
+       |
+    20 | where = "outcome = 'no'"
+       |         ^^^^^^^^^^^^^^^^
+       |
+       = help: widen a condition, or give the rest a class of its own: `retain`, if it is to be kept
+
     warning[R0354]: connected as `retentiond`, a superuser, from whom nothing can be withheld
      |
      = help: give the service a role of its own, with no more than it needs
 
-    retention.toml: no errors, 1 warning.
+    retention.toml: no errors, 2 warnings.
     "#);
     assert_snapshot!(desk.run("check --offline"), @r#"
     exit 0
@@ -38,13 +46,21 @@ async fn check() {
     assert_snapshot!(desk.run("check"), @r#"
     exit 2
     --- out
-    error[R0306]: class `letters`: no foreign key relates the dependant `public.page` to `public.letter`
+    error[R0306]: class `letters`: nothing relates the dependant `public.page` to `public.letter`
       --> retention.toml:13:15
        |
     13 | dependants = ["page"]
        |               ^^^^^^
        |
-       = help: declare the foreign key in the database, or leave the table out
+       = help: say how: { table = "page", on = "COLUMN = letter.COLUMN" }; or declare the foreign key in the database
+
+    warning[R0381]: no class claims 1 of the 6 rows of `public.applicant`
+      --> retention.toml:20:9
+       |
+    20 | where = "outcome = 'no'"
+       |         ^^^^^^^^^^^^^^^^
+       |
+       = help: widen a condition, or give the rest a class of its own: `retain`, if it is to be kept
 
     warning[R0351]: no index starts with the trigger `public.visit.made_on`, so every pass reads the whole table instead of the due ones
       --> retention.toml:93:11
@@ -58,7 +74,7 @@ async fn check() {
      |
      = help: give the service a role of its own, with no more than it needs
 
-    retention.toml: 1 error, 2 warnings.
+    retention.toml: 1 error, 3 warnings.
     `retentiond check --explain CODE` says more about a code.
     "#);
     assert_snapshot!(desk.run("check --explain r0306"), @r#"
@@ -66,7 +82,7 @@ async fn check() {
     --- out
     R0306
 
-    A dependant is declared that has no foreign key to the class's table. Which of its rows belong to a record cannot be known without one. Declare the foreign key in the database, or remove the dependant.
+    A dependant is declared that neither a foreign key nor an `on` relates to the class's table. Which of its rows belong to a record cannot be known. Say how they are related: `{ table = "attachments", on = "transactionid = id" }`, declare the foreign key in the database, or remove the dependant.
     "#);
 }
 

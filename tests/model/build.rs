@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
-use chrono_tz::Europe::London;
+use chrono_tz::{Europe::London, Tz};
 use serde_json::json;
 
-use super::calendar::{Day, date};
+use super::calendar::{Day, Period, Rounding, date};
+use super::features::Feature;
 use super::strategies::{
-    ClassSeed, DaySeed, HoldSeed, RowSeed, Seed, TableSeed, TriggerSeed, instant,
+    ClassSeed, DaySeed, HoldSeed, LaterSeed, PlausibleSeed, RowSeed, Seed, TableSeed, TouchedSeed,
+    TriggerSeed, instant,
 };
 use super::value::{Kind, Moment, Value};
 use super::world::{
-    Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Hold, OnDelete, Row, Rule,
-    Strategy, Table, Trigger, World,
+    Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Gate, Hold, Later,
+    OnDelete, Row, RowId, Rule, Stage, Strategy, Table, Trigger, World,
 };
 
 /// One is a reserved word, so that a name that is not quoted fails.
@@ -26,6 +28,7 @@ pub fn common_columns() -> Vec<Column> {
         ("closed_on", Kind::Date),
         ("received_at", Kind::Instant),
         ("logged_at", Kind::Naive),
+        ("touched_at", Kind::Instant),
         ("active", Kind::Bool),
         ("kind", Kind::Text),
         ("Score", Kind::Int),
@@ -47,21 +50,23 @@ fn column(name: &str, kind: Kind, nullable: bool) -> Column {
     }
 }
 
-pub fn build(seed: &Seed) -> World {
+pub fn build(seed: &Seed, features: &[Feature]) -> World {
     let mut world = World {
         now: instant(seed.today, seed.second),
         tables: Vec::new(),
         classes: Vec::new(),
         holds: Vec::new(),
+        later: Vec::new(),
     };
     for (position, table) in seed.tables.iter().enumerate() {
         let made = empty_table(&world.tables, position, table);
         world.tables.push(made);
     }
     for (position, class) in seed.classes.iter().enumerate() {
-        let made = build_class(&world.tables, seed.today, position, class);
+        let made = build_class(&world.tables, seed.today, position, class, features);
         world.classes.push(made);
     }
+    keep_to_what_is_written(&mut world);
     for (position, table) in seed.tables.iter().enumerate() {
         for (number, row) in table.rows.iter().enumerate() {
             let made = build_row(&world, seed.today, position, table.key, number, row);
@@ -69,9 +74,63 @@ pub fn build(seed: &Seed) -> World {
         }
     }
     for hold in &seed.holds {
-        add_hold(&mut world, seed.today, hold);
+        let made = hold_of(&world, seed.today, hold);
+        if !world.holds.iter().any(|hold| same_row(hold, &made)) {
+            world.holds.push(made);
+        }
+    }
+    let mut today = seed.today;
+    let later = seed
+        .later
+        .iter()
+        .filter(|_| features.contains(&Feature::Days));
+    for later in later {
+        today = shift(today, i64::from(later.days));
+        let made = build_later(&world, today, seed.second, later);
+        world.later.push(made);
     }
     world
+}
+
+fn build_later(world: &World, today: NaiveDate, second: u32, seed: &LaterSeed) -> Later {
+    let row_of = |table: u8, row: u16| {
+        let table = &world.tables[usize::from(table) % world.tables.len()];
+        table.id(&table.rows[usize::from(row) % table.rows.len()])
+    };
+    let changes = seed.changes.iter().map(|seed| {
+        let day = day(world, today, seed.day);
+        let (column, value) = match seed.column {
+            0 => ("closed_on", day.map_or(Value::Null, Value::Date)),
+            1 => ("received_at", moment(day, seed.clock, true)),
+            2 => ("logged_at", moment(day, seed.clock, false)),
+            3 => ("touched_at", moment(day, seed.clock, true)),
+            4 => ("active", seed.active.map_or(Value::Null, Value::Bool)),
+            _ => ("kind", kind(seed.kind)),
+        };
+        (row_of(seed.table, seed.row), column.to_owned(), value)
+    });
+    let before = world
+        .holds
+        .iter()
+        .chain(world.later.iter().flat_map(|l| &l.holds));
+    let before: Vec<RowId> = before.map(Hold::row).collect();
+    let released = seed.released.iter();
+    let released = released.filter_map(|at| before.get(usize::from(*at) % before.len().max(1)));
+    Later {
+        now: instant(today, second),
+        changes: changes.collect(),
+        holds: seed
+            .holds
+            .iter()
+            .map(|seed| hold_of(world, today, seed))
+            .collect(),
+        released: released.cloned().collect(),
+    }
+}
+
+fn kind(seed: Option<u8>) -> Value {
+    let kinds = ["open", "it's", "Ä/b"];
+    seed.map_or(Value::Null, |k| Value::text(kinds[usize::from(k) % 3]))
 }
 
 fn empty_table(before: &[Table], position: usize, seed: &TableSeed) -> Table {
@@ -178,15 +237,25 @@ fn build_row(
     );
     row.insert("received_at".to_owned(), moment(day(1), seed.clock, true));
     row.insert("logged_at".to_owned(), moment(day(2), seed.clock, false));
+    let touched = match seed.touched {
+        TouchedSeed::Null => Value::Null,
+        TouchedSeed::Day(seed) => moment(self::day(world, today, seed), 0, true),
+        TouchedSeed::After(slot, days, clock) => {
+            let day = day(usize::from(slot) % 3).map(|day| match day {
+                Day::On(date) if date < self::date(3000, 1, 1) => {
+                    Day::On(shift(date, i64::from(days)))
+                }
+                end => end,
+            });
+            moment(day, clock, true)
+        }
+    };
+    row.insert("touched_at".to_owned(), touched);
     row.insert(
         "active".to_owned(),
         seed.active.map_or(Value::Null, Value::Bool),
     );
-    let kinds = ["open", "it's", "Ä/b"];
-    let kind = seed
-        .kind
-        .map_or(Value::Null, |k| Value::text(kinds[usize::from(k) % 3]));
-    row.insert("kind".to_owned(), kind);
+    row.insert("kind".to_owned(), kind(seed.kind));
     row.insert(
         "Score".to_owned(),
         seed.score.map_or(Value::Null, Value::Int),
@@ -273,9 +342,10 @@ fn day(world: &World, today: NaiveDate, seed: DaySeed) -> Option<Day> {
         DaySeed::Ago(days) => Day::On(shift(today, -i64::from(days))),
         DaySeed::Near(class, days) => {
             let class = &world.classes[usize::from(class) % world.classes.len()];
-            let from = class
-                .dispose()
-                .map_or(today, |rule| rule.period.cutoff(rule.maximum, today));
+            // Of a staged class the steps in turn.
+            let from = class.dispose().map_or(today, |rule| {
+                rule.cutoff(days.unsigned_abs() as usize % rule.steps().len(), today)
+            });
             Day::On(shift(from, i64::from(days)))
         }
     })
@@ -296,14 +366,18 @@ fn moment(day: Option<Day>, clock: u8, utc: bool) -> Value {
         Some(Day::After) => return made(Moment::After),
         Some(Day::On(date)) => date,
     };
-    let second = [43_200, 0, 1, 86_399, 3_600, 5_400, 82_800, 82_799][usize::from(clock) % 8];
+    // The later ones are London's midnights on walls elsewhere.
+    let second = [
+        43_200, 0, 1, 86_399, 3_600, 5_400, 82_800, 82_799, 68_400, 68_399, 20_700, 20_699, 46_800,
+        46_799, 72_000, 24_300,
+    ][usize::from(clock) % 16];
     let wall: NaiveDateTime = date.and_time(NaiveTime::MIN) + TimeDelta::seconds(second);
     if !utc {
         return made(Moment::At(wall));
     }
     // An hour that spring skips is read as the hour after it.
     let local = London.from_local_datetime(&wall);
-    let found = if clock >= 4 {
+    let found = if clock % 8 >= 4 {
         local.latest()
     } else {
         local.earliest()
@@ -311,7 +385,19 @@ fn moment(day: Option<Day>, clock: u8, utc: bool) -> Value {
     made(Moment::At(found.map_or(wall, |at| at.naive_utc())))
 }
 
-fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &ClassSeed) -> Class {
+fn build_class(
+    tables: &[Table],
+    today: NaiveDate,
+    position: usize,
+    seed: &ClassSeed,
+    features: &[Feature],
+) -> Class {
+    let on = |feature| features.contains(&feature);
+    let rounding = if on(Feature::Rounding) {
+        seed.more.rounding
+    } else {
+        Rounding::Exact
+    };
     let own = usize::from(seed.table) % tables.len();
     let table = tables[own].name.clone();
     // The ids' order is not the file's.
@@ -346,7 +432,7 @@ fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &Class
             Trigger::Columns(columns)
         }
         TriggerSeed::Fixed(days) => {
-            let from = seed.period.cutoff(seed.maximum, today);
+            let from = seed.period.cutoff(rounding, seed.maximum, today);
             Trigger::Fixed(shift(from, i64::from(*days)))
         }
     };
@@ -356,9 +442,55 @@ fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &Class
         _ => Disposal::Delete,
     };
     let dependants = declare(tables, own, &disposal, seed);
+    let named: Vec<&str> = match &trigger {
+        Trigger::Fixed(_) => Vec::new(),
+        Trigger::Columns(list) => list.iter().map(|(column, _)| column.as_str()).collect(),
+    };
+    let more = &seed.more;
+    let cutoff = seed.period.cutoff(rounding, seed.maximum, today);
+    let plausible = more.plausible.map(|seed| match seed {
+        PlausibleSeed::On(day) => day,
+        PlausibleSeed::Near(days) => shift(cutoff, i64::from(days)),
+    });
+    let other = TRIGGERS.iter().find(|column| !named.contains(column));
+    let activity = [Some(&"touched_at"), other].into_iter().zip(more.activity);
+    let activity = activity.filter_map(|(column, wish)| column.filter(|_| wish));
+    let zones = [
+        Tz::UTC,
+        Tz::America__New_York,
+        Tz::Asia__Kathmandu,
+        Tz::Pacific__Auckland,
+        Tz::Europe__London,
+    ];
+    let columns_only = matches!(trigger, Trigger::Columns(_));
+    let (period, stages) = if on(Feature::Stages) && !more.stages.is_empty() {
+        staged(seed, &disposal)
+    } else {
+        (seed.period.clone(), Vec::new())
+    };
     let rule = Dispose {
         trigger,
-        period: seed.period.clone(),
+        stages,
+        period,
+        rounding,
+        tolerance: if on(Feature::Tolerance) && !seed.maximum {
+            more.tolerance
+        } else {
+            0
+        },
+        plausible_from: plausible.filter(|_| on(Feature::Plausible) && columns_only),
+        trigger_zone: more
+            .zone
+            .filter(|_| on(Feature::Zone) && columns_only)
+            .map(|at| zones[usize::from(at) % zones.len()]),
+        unless_active: if on(Feature::Activity) {
+            activity.map(|column| (*column).to_owned()).collect()
+        } else {
+            Vec::new()
+        },
+        notice: more
+            .notice
+            .filter(|_| on(Feature::Notice) && disposal != Disposal::Flag),
         maximum: seed.maximum,
         disposal,
         gate: if seed.fate == 0 {
@@ -373,6 +505,85 @@ fn build_class(tables: &[Table], today: NaiveDate, position: usize, seed: &Class
         table,
         claim,
         rule: Rule::Dispose(rule),
+    }
+}
+
+/// The period so far is that of the first stage; each further step is some more. A disposal has
+/// as many stages before it as there are milder ones.
+fn staged(seed: &ClassSeed, disposal: &Disposal) -> (Period, Vec<Stage>) {
+    let milder = [Disposal::Flag, Disposal::Anonymise(anonymise(seed.columns))];
+    let milder: Vec<_> = milder
+        .into_iter()
+        .filter(|other| other.severity() < disposal.severity())
+        .collect();
+    let count = seed.more.stages.len().min(milder.len());
+    let mut after = seed.period.clone();
+    after.iso = false;
+    let mut stages = Vec::new();
+    let first = milder.len() - count;
+    for (disposal, more) in milder[first..].iter().zip(&seed.more.stages) {
+        let later = after.and(more);
+        stages.push(Stage {
+            after,
+            disposal: disposal.clone(),
+        });
+        after = later;
+    }
+    (after, stages)
+}
+
+/// Takes away what the rules' page says too little about to be judged:
+/// - what becomes of dependants at a stage after which the record stays;
+/// - a staged maximum beside other classes, and a staged class whose last disposal is milder
+///   than another's;
+/// - (an engine's fault, likewise) stages beside a maximum that is severer than they are: see
+///   `found::a_stage_does_nothing_while_a_severer_maximum_is_in_conflict`;
+/// - (an engine's fault, not the page's silence, to be taken out with it) a notice beside a
+///   class that leaves the row in its table: see `found::a_class_that_is_kept_off_gives_no_notice`;
+/// - whether a row that waits for a gate is flagged meanwhile; and a stage that flags, with a
+///   notice: two flags of one class on one row.
+fn keep_to_what_is_written(world: &mut World) {
+    let noticed = |class: &Class| class.dispose().is_some_and(|rule| rule.notice.is_some());
+    let any_notice = world.classes.iter().any(noticed);
+    for at in 0..world.classes.len() {
+        let class = &world.classes[at];
+        let severer = world.classes.iter().any(|other| {
+            other.id != class.id
+                && other.table == class.table
+                && other
+                    .dispose()
+                    .is_some_and(|rule| rule.maximum && rule.disposal != Disposal::Flag)
+        });
+        let leaves = |rule: &Dispose| rule.steps().iter().any(|(_, d)| **d != Disposal::Delete);
+        let beside = world.classes.iter().any(|other| {
+            other.id != class.id
+                && other.table == class.table
+                && other.dispose().is_some_and(leaves)
+        });
+        let alone = world
+            .classes
+            .iter()
+            .filter(|c| c.table == class.table)
+            .count()
+            == 1;
+        let Rule::Dispose(rule) = &mut world.classes[at].rule else {
+            continue;
+        };
+        let unclear = severer
+            || !rule.dependants.is_empty()
+            || !alone && (rule.maximum || rule.disposal != Disposal::Delete);
+        if unclear {
+            rule.stages.clear();
+        }
+        if beside {
+            rule.notice = None;
+        }
+        if rule.notice.is_some() {
+            rule.stages.retain(|stage| stage.disposal != Disposal::Flag);
+        }
+        if any_notice {
+            rule.gate = Gate::None;
+        }
     }
 }
 
@@ -480,21 +691,17 @@ fn declare(tables: &[Table], own: usize, disposal: &Disposal, seed: &ClassSeed) 
     out
 }
 
-fn add_hold(world: &mut World, today: NaiveDate, seed: &HoldSeed) {
+fn same_row(one: &Hold, other: &Hold) -> bool {
+    one.row() == other.row()
+}
+
+fn hold_of(world: &World, today: NaiveDate, seed: &HoldSeed) -> Hold {
     let table = &world.tables[usize::from(seed.table) % world.tables.len()];
     let row = &table.rows[usize::from(seed.row) % table.rows.len()];
     let id = table.id(row);
-    if world
-        .holds
-        .iter()
-        .any(|hold| hold.table == id.table && hold.key == id.key)
-    {
-        return;
-    }
-    let until = seed.until.map(|days| shift(today, i64::from(days)));
-    world.holds.push(Hold {
+    Hold {
         table: id.table,
         key: id.key,
-        until,
-    });
+        until: seed.until.map(|days| shift(today, i64::from(days))),
+    }
 }

@@ -97,22 +97,32 @@ impl Period {
         words.collect::<Vec<_>>().join(" ")
     }
 
+    /// This period and then another: the components of both, summed.
+    pub fn and(&self, more: &Self) -> Self {
+        Self {
+            parts: [self.parts.as_slice(), more.parts.as_slice()].concat(),
+            iso: self.iso,
+        }
+    }
+
     /// The last day of retention of a record triggered on `day`.
-    pub fn last_day(&self, day: Day) -> Day {
+    pub fn last_day(&self, rounding: Rounding, day: Day) -> Day {
         match day {
-            Day::On(date) => {
-                Day::On(corresponding(date, self.months()) + Days::new(u64::from(self.days())))
-            }
+            Day::On(date) => Day::On(
+                corresponding(rounding.end(date), self.months())
+                    + Days::new(u64::from(self.days())),
+            ),
             end => end,
         }
     }
 
     /// The smallest trigger day that is *not* past on `today`, found by walking.
-    pub fn cutoff(&self, maximum: bool, today: NaiveDate) -> NaiveDate {
-        let back = u64::from(self.months()) * 31 + u64::from(self.days()) + 62;
+    pub fn cutoff(&self, rounding: Rounding, maximum: bool, today: NaiveDate) -> NaiveDate {
+        // A rounding puts the last day off by a year less a day at most.
+        let back = u64::from(self.months()) * 31 + u64::from(self.days()) + 62 + 366;
         let mut day = today - Days::new(back);
         loop {
-            let last = self.last_day(Day::On(day));
+            let last = self.last_day(rounding, Day::On(day));
             let kept = if maximum {
                 last > Day::On(today)
             } else {
@@ -122,6 +132,46 @@ impl Period {
                 return day;
             }
             day = day + Days::new(1);
+        }
+    }
+}
+
+/// Up to which day a trigger is put off before its period is added (`from_end_of`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    Exact,
+    Month,
+    CalendarYear,
+    /// Ends on 31 March.
+    FinancialYear,
+}
+
+impl Rounding {
+    pub const ALL: [Self; 4] = [
+        Self::Exact,
+        Self::Month,
+        Self::CalendarYear,
+        Self::FinancialYear,
+    ];
+
+    /// As the schedule writes it.
+    pub fn text(self) -> Option<&'static str> {
+        match self {
+            Self::Exact => None,
+            Self::Month => Some("month"),
+            Self::CalendarYear => Some("calendar year"),
+            Self::FinancialYear => Some("financial year"),
+        }
+    }
+
+    /// The last day of the month or year in which the day lies.
+    pub fn end(self, day: NaiveDate) -> NaiveDate {
+        match self {
+            Self::Exact => day,
+            Self::Month => date(day.year(), day.month(), days_in(day.year(), day.month())),
+            Self::CalendarYear => date(day.year(), 12, 31),
+            Self::FinancialYear if day.month() <= 3 => date(day.year(), 3, 31),
+            Self::FinancialYear => date(day.year() + 1, 3, 31),
         }
     }
 }
@@ -142,15 +192,9 @@ fn days_in(year: i32, month: u32) -> u32 {
 /// The corresponding date `months` later; a date that does not exist becomes
 /// the last day of its month.
 pub fn corresponding(date: NaiveDate, months: u32) -> NaiveDate {
-    let mut year = date.year();
-    let mut month = date.month();
-    for _ in 0..months {
-        month += 1;
-        if month == 13 {
-            month = 1;
-            year += 1;
-        }
-    }
+    let since_january = date.month() - 1 + months;
+    let year = date.year() + i32::try_from(since_january / 12).expect("a few years");
+    let month = since_january % 12 + 1;
     let day = date.day().min(days_in(year, month));
     NaiveDate::from_ymd_opt(year, month, day).expect("a day that its month has")
 }

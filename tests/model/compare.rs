@@ -41,7 +41,7 @@ impl End {
         let flags = state
             .flags
             .iter()
-            .map(|(at, (trigger, last))| (at.clone(), (date(*trigger), date(*last))));
+            .map(|(at, flag)| (at.clone(), (date(flag.trigger), date(flag.last_day))));
         Self {
             rows: rows.collect(),
             flags: flags.collect(),
@@ -243,11 +243,12 @@ fn class_differs(out: &mut Vec<String>, id: &str, class: &Json, counts: &Counts)
         ("due", counts.state(Status::Due)),
     ];
     if !counts.retains {
-        let cutoff = counts.cutoff.map(|day| day.to_string());
-        if class["cutoff"].as_str() != cutoff.as_deref() {
+        let cutoff = class["cutoff"].as_str();
+        let mut cutoffs = counts.cutoffs.iter().map(|day| day.to_string());
+        if !cutoffs.any(|day| cutoff == Some(&day)) {
             out.push(format!(
-                "{id}'s cutoff is {} and should be {cutoff:?}",
-                class["cutoff"]
+                "{id}'s cutoff is {} and should be {:?}",
+                class["cutoff"], counts.cutoffs
             ));
         }
         wanted.extend([
@@ -256,6 +257,7 @@ fn class_differs(out: &mut Vec<String>, id: &str, class: &Json, counts: &Counts)
             ("conflict", counts.state(Status::Conflict)),
             ("waiting", counts.state(Status::Waiting)),
             ("retained_by_other", counts.state(Status::RetainedByOther)),
+            ("active", counts.state(Status::Active)),
             ("quarantined", exact(0)),
             ("overdue", counts.overdue),
             ("without_trigger", exact(counts.without_trigger)),
@@ -269,6 +271,7 @@ fn class_differs(out: &mut Vec<String>, id: &str, class: &Json, counts: &Counts)
             "conflict",
             "waiting",
             "retained_by_other",
+            "active",
             "quarantined",
         ];
         let sum: Option<u64> = states.iter().map(|name| class[*name].as_u64()).sum();
@@ -408,7 +411,11 @@ pub fn ledger_differs(
             _ => {}
         }
     }
-    for (id, class) in found.flags.keys() {
+    for (at, days) in &found.flags {
+        if before.flags.get(at) == Some(days) {
+            continue;
+        }
+        let (id, class) = at;
         let line = Line {
             class: class.clone(),
             action: "flagged".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Days, NaiveDate};
 
 use super::calendar::Day;
-use super::rules::{Reading, State, Status, View, over, plausible, trigger};
+use super::rules::{BLOCKER_GOVERNS, State, Status, View, first_past, trigger};
 use super::world::{Class, Disposal, Dispose, RowId, World};
 
 /// A count, between what the readings make of it.
@@ -26,8 +26,8 @@ impl Span {
 pub struct Counts {
     pub refused: bool,
     pub retains: bool,
-    /// The first trigger day that is not past.
-    pub cutoff: Option<NaiveDate>,
+    /// The first trigger day that is not past; of a staged class, for each of its steps.
+    pub cutoffs: Vec<NaiveDate>,
     pub claimed: usize,
     /// Rows whose claim is TRUE and past; the states below partition them.
     pub past: usize,
@@ -48,7 +48,7 @@ impl Counts {
 
 /// The counts of every class, in file order.
 pub fn plan(world: &World, state: &State, today: NaiveDate) -> Vec<(String, Counts)> {
-    let views: Vec<_> = Reading::all()
+    let views: Vec<_> = BLOCKER_GOVERNS
         .into_iter()
         .map(|r| View::new(world, state, today, r))
         .collect();
@@ -61,15 +61,12 @@ pub fn plan(world: &World, state: &State, today: NaiveDate) -> Vec<(String, Coun
 
 /// The rows that are due for some class under every reading.
 pub fn due(world: &World, state: &State, today: NaiveDate) -> BTreeSet<RowId> {
-    let views: Vec<_> = Reading::all()
+    let views: Vec<_> = BLOCKER_GOVERNS
         .into_iter()
         .map(|r| View::new(world, state, today, r))
         .collect();
     let of = |class: &&Class, id: &RowId| {
-        class.table == id.table
-            && views
-                .iter()
-                .all(|v| v.status(class, id) == Some(Status::Due))
+        class.table == id.table && views.iter().all(|v| v.due(class, id))
     };
     let rows = state.rows.keys();
     rows.filter(|id| world.classes.iter().any(|class| of(&class, id)))
@@ -96,21 +93,27 @@ fn counts(views: &[View<'_>], class: &Class) -> Counts {
     if out.refused {
         return out;
     }
-    out.cutoff = Some(rule.period.cutoff(rule.maximum, *today));
-    let yesterday = *today - Days::new(1);
+    out.cutoffs = (0..=rule.stages.len())
+        .map(|step| rule.cutoff(step, *today))
+        .collect();
+    // Late is what was past so many days ago already.
+    let late_since = |step, day| {
+        let first = first_past(rule, rule.last_day(step, day));
+        first < Day::On(*today - Days::new(u64::from(rule.tolerance)))
+    };
     let mut due = vec![BTreeSet::new(); views.len()];
     for id in certain(&views[0], class) {
         out.claimed += 1;
         let day = trigger(rule, &state.rows[id]);
         match day {
             None => out.without_trigger += 1,
-            Some(day) if day < plausible() => out.implausible_trigger += 1,
+            Some(day) if day < rule.plausible() => out.implausible_trigger += 1,
             Some(day) if day > Day::On(*today) => out.future_trigger += 1,
             Some(_) => {}
         }
-        let states: Vec<_> = views.iter().map(|view| view.status(class, id)).collect();
+        let states: Vec<_> = views.iter().map(|view| view.statuses(class, id)).collect();
         for (position, status) in states.iter().enumerate() {
-            if *status == Some(Status::Due) {
+            if status.contains(&Status::Due) {
                 due[position].insert(id);
             }
         }
@@ -124,11 +127,20 @@ fn counts(views: &[View<'_>], class: &Class) -> Counts {
             span.least += usize::from(found.len() == 1);
             span.most += 1;
         }
-        if day.is_some_and(|day| over(rule, rule.period.last_day(day), yesterday)) {
-            let late = |s: &&Status| !matches!(s, Status::Done | Status::RetainedByOther);
-            out.overdue.least += usize::from(found.iter().filter(late).count() == found.len());
-            out.overdue.most += usize::from(found.iter().any(|s| late(&s)));
-        }
+        // Whether a row that is in use is late, and whether a staged one is counted from its
+        // first stage or from its latest that is past, is left open.
+        let (Some(day), claims) = (day, views[0].claims(id)) else {
+            continue;
+        };
+        let step = claims
+            .iter()
+            .find(|c| c.class.id == class.id)
+            .map_or(0, |c| c.step);
+        let late = |s: &&Status| !matches!(s, Status::Done | Status::RetainedByOther);
+        let sure = |s: &&Status| late(s) && **s != Status::Active;
+        let all_sure = found.iter().filter(sure).count() == found.len();
+        out.overdue.least += usize::from(late_since(step, day) && all_sure);
+        out.overdue.most += usize::from(late_since(0, day) && found.iter().any(|s| late(&s)));
     }
     out.dependants = dependants(views, class, rule, &due);
     out

@@ -18,6 +18,7 @@ pub mod calendar;
 pub mod compare;
 pub mod condition;
 pub mod counts;
+pub mod features;
 pub mod pass;
 pub mod postgres;
 pub mod render;

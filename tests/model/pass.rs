@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 
 use super::calendar::Day;
 use super::counts::{Counts, plan};
-use super::rules::{Reading, State, Status, View};
+use super::rules::{BLOCKER_GOVERNS, Flag, State, View};
 use super::value::anonymised;
 use super::world::{Class, Disposal, RowId, World};
 
@@ -86,14 +86,14 @@ fn refers(world: &World, from: &str, to: &str) -> bool {
 
 /// One pass, the classes taking their turns in the first permitted order.
 pub fn pass(world: &World, today: NaiveDate) -> Outcome {
-    let mut state = State::of(world);
+    pass_from(world, State::of(world), today)
+}
+
+/// One pass over rows that earlier days have left.
+pub fn pass_from(world: &World, mut state: State, today: NaiveDate) -> Outcome {
     let counts = plan(world, &state, today);
-    let reading = Reading {
-        blocker_governs: true,
-        unknown_conflicts: true,
-    };
     let order = orders(world).swap_remove(0);
-    let events = turns(world, &mut state, today, reading, &order);
+    let events = turns(world, &mut state, today, &order);
     Outcome {
         counts,
         events,
@@ -101,21 +101,30 @@ pub fn pass(world: &World, today: NaiveDate) -> Outcome {
     }
 }
 
+/// Whether, in whatever permitted order, a second pass of the day has nothing left to do.
+pub fn one_pass_is_enough(world: &World, start: &State, today: NaiveDate) -> bool {
+    orders(world).iter().all(|order| {
+        let mut state = start.clone();
+        turns(world, &mut state, today, order);
+        turns(world, &mut state, today, order).is_empty()
+    })
+}
+
 /// Every end that passes on one day, repeated until nothing changes, may come to. Never empty;
 /// nearly always one. Outcomes with the same end are one, their events taken together.
 pub fn settle(world: &World, today: NaiveDate) -> Vec<Outcome> {
-    let start = State::of(world);
-    let counts = plan(world, &start, today);
+    settle_from(world, &State::of(world), today)
+}
+
+/// As [`settle`], on rows that earlier days have left.
+pub fn settle_from(world: &World, start: &State, today: NaiveDate) -> Vec<Outcome> {
+    let counts = plan(world, start, today);
     let mut out: Vec<Outcome> = Vec::new();
-    let reading = Reading {
-        blocker_governs: true,
-        unknown_conflicts: true,
-    };
     for order in orders(world) {
         let mut state = start.clone();
         let mut events = Vec::new();
         loop {
-            let more = turns(world, &mut state, today, reading, &order);
+            let more = turns(world, &mut state, today, &order);
             if more.is_empty() {
                 break;
             }
@@ -138,40 +147,34 @@ pub fn settle(world: &World, today: NaiveDate) -> Vec<Outcome> {
     out
 }
 
-fn turns(
-    world: &World,
-    state: &mut State,
-    today: NaiveDate,
-    reading: Reading,
-    order: &[usize],
-) -> Vec<Event> {
+fn turns(world: &World, state: &mut State, today: NaiveDate, order: &[usize]) -> Vec<Event> {
     let mut events = Vec::new();
     for place in order {
         let class = &world.classes[*place];
         if class.dispose().is_some() && world.refusal(class).is_none() {
-            events.extend(turn(world, state, today, reading, class));
+            events.extend(turn(world, state, today, class));
         }
     }
     events
 }
 
 /// Everything that one class does in one pass.
-fn turn(
-    world: &World,
-    state: &mut State,
-    today: NaiveDate,
-    reading: Reading,
-    class: &Class,
-) -> Vec<Event> {
+fn turn(world: &World, state: &mut State, today: NaiveDate, class: &Class) -> Vec<Event> {
     let Some(rule) = class.dispose() else {
         return Vec::new();
     };
     let before = state.clone();
-    let view = View::new(world, &before, today, reading);
+    let view = View::new(world, &before, today, BLOCKER_GOVERNS[0]);
+    let told: Vec<(&RowId, Flag)> = before
+        .rows
+        .keys()
+        .filter(|id| id.table == class.table)
+        .filter_map(|id| Some((id, view.notice(class, id)?)))
+        .collect();
     let due: Vec<&RowId> = before
         .rows
         .keys()
-        .filter(|id| id.table == class.table && view.status(class, id) == Some(Status::Due))
+        .filter(|id| id.table == class.table && view.due(class, id))
         .collect();
 
     let mut with: BTreeMap<RowId, BTreeSet<RowId>> = BTreeMap::new();
@@ -198,6 +201,13 @@ fn turn(
             action,
         });
     };
+    for (id, flag) in told {
+        state.flags.insert((id.clone(), class.id.clone()), flag);
+        let Flag {
+            trigger, last_day, ..
+        } = flag;
+        say(id, Action::Flagged { trigger, last_day });
+    }
     for (id, positions) in unlinked {
         let row = state.rows.get_mut(&id).expect("a row that refers");
         for position in &positions {
@@ -212,7 +222,10 @@ fn turn(
         say(&id, Action::DeletedWith(parents));
     }
     for id in due {
-        match &rule.disposal {
+        let claims = view.claims(id);
+        let claim = claims.iter().find(|c| c.class.id == class.id);
+        let claim = claim.expect("a due row is claimed");
+        match rule.steps()[claim.step].1 {
             Disposal::Delete => {
                 forget(state, id);
                 say(id, Action::Deleted);
@@ -223,14 +236,19 @@ fn turn(
                     let value = anonymised(&row[&a.column], &a.path, a.strategy);
                     row.insert(a.column.clone(), value);
                 }
+                // Its notice has been used: what is written there later needs another.
+                state.flags.remove(&(id.clone(), class.id.clone()));
                 say(id, Action::Anonymised);
             }
             Disposal::Flag => {
-                let trigger = super::rules::trigger(rule, &before.rows[id]).expect("a past row");
-                let last_day = rule.period.last_day(trigger);
-                state
-                    .flags
-                    .insert((id.clone(), class.id.clone()), (trigger, last_day));
+                let trigger = claim.trigger.expect("a past row");
+                let last_day = claim.last_day.expect("a past row");
+                let flag = Flag {
+                    trigger,
+                    last_day,
+                    on: today,
+                };
+                state.flags.insert((id.clone(), class.id.clone()), flag);
                 say(id, Action::Flagged { trigger, last_day });
             }
         }
@@ -239,7 +257,7 @@ fn turn(
     while let Some(id) = after
         .keys()
         .find(|id| {
-            View::new(world, state, today, reading)
+            View::new(world, state, today, BLOCKER_GOVERNS[0])
                 .referrers(id)
                 .is_empty()
         })

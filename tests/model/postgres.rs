@@ -7,14 +7,14 @@
 use chrono::NaiveDate;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
-use super::calendar::Day;
+use super::calendar::{Day, Rounding};
 use super::compare::End;
 use super::pass::{Action, Outcome};
 use super::render::quoted;
-use super::rules::{State, trigger};
+use super::rules::{State, active, trigger};
 use super::value::{Kind, Value};
 use super::world::{
-    Anonymisation, Class, Disposal, Dispose, RowId, Strategy, Table, Trigger, World,
+    Anonymisation, Class, Disposal, Dispose, Later, RowId, Strategy, Table, Trigger, World,
 };
 
 /// Creates the world's tables and rows.
@@ -53,8 +53,10 @@ pub async fn disagreements(
         out.extend(claims(world, class, &start, database).await?);
         if let Some(rule) = class.dispose() {
             out.extend(last_days(world, class, rule, &start, database).await?);
-            if let Disposal::Anonymise(list) = &rule.disposal {
-                out.extend(anonymised(world, class, list, &start, database).await?);
+            for (_, disposal) in rule.steps() {
+                if let Disposal::Anonymise(list) = disposal {
+                    out.extend(anonymised(world, class, list, &start, database).await?);
+                }
             }
         }
     }
@@ -133,41 +135,77 @@ async fn last_days(
         .iter()
         .map(|(column, when)| {
             let when = when.as_ref().map_or("true".to_owned(), |w| w.sql());
-            let instant = table
-                .columns
-                .iter()
-                .any(|c| c.name == *column && c.kind == Kind::Instant);
-            let zone = if instant {
-                " AT TIME ZONE 'Europe/London'"
-            } else {
-                ""
-            };
-            format!("CASE WHEN {when} THEN ({}{zone})::date END", quoted(column))
+            format!("CASE WHEN {when} THEN {} END", day_of(table, rule, column))
         })
         .collect();
     let day = format!("coalesce({})", parts.join(", "));
-    let expression = format!(
-        "{day}::text, CASE WHEN isfinite({day}) \
-         THEN ({day} + make_interval(months => {}, days => {}))::date END",
-        rule.period.months(),
-        rule.period.days()
-    );
+    let rounded = match rule.rounding {
+        Rounding::Exact => day.clone(),
+        Rounding::Month => end_of("month", &day, 0),
+        Rounding::CalendarYear => end_of("year", &day, 0),
+        Rounding::FinancialYear => end_of("year", &day, 3),
+    };
+    let touched = rule.unless_active.iter();
+    let touched: Vec<_> = touched
+        .map(|column| format!("coalesce({} > {day}, false)", day_of(table, rule, column)))
+        .chain(["false".to_owned()])
+        .collect();
+    let touched = touched.join(" OR ");
     let mut out = Vec::new();
-    for (id, row) in ask(table, &expression, database).await? {
-        let found: Option<String> = row.try_get(table.key.len())?;
-        let last: Option<NaiveDate> = row.try_get(table.key.len() + 1)?;
-        let mine = trigger(rule, &start.rows[&id]);
-        if found != mine.and_then(|day| Value::Date(day).shown()) {
-            out.push(format!("the trigger of {id:?} is {found:?}, not {mine:?}"));
-        }
-        let wanted = mine.map(|day| rule.period.last_day(day));
-        if let (Some(last), Some(wanted)) = (last, wanted)
-            && Day::On(last) != wanted
-        {
-            out.push(format!("the last day of {id:?} is {last}, not {wanted:?}"));
+    for step in 0..=rule.stages.len() {
+        let period = rule.steps()[step].0;
+        let expression = format!(
+            "{day}::text, CASE WHEN isfinite({day}) \
+         THEN ({rounded} + make_interval(months => {}, days => {}))::date END, {touched}",
+            period.months(),
+            period.days()
+        );
+        for (id, row) in ask(table, &expression, database).await? {
+            let found: Option<String> = row.try_get(table.key.len())?;
+            let last: Option<NaiveDate> = row.try_get(table.key.len() + 1)?;
+            let mine = trigger(rule, &start.rows[&id]);
+            if found != mine.and_then(|day| Value::Date(day).shown()) {
+                out.push(format!("the trigger of {id:?} is {found:?}, not {mine:?}"));
+            }
+            let wanted = mine.map(|day| rule.last_day(step, day));
+            let touched: bool = row.try_get(table.key.len() + 2)?;
+            if mine.is_some_and(|day| active(rule, &start.rows[&id], day)) != touched {
+                out.push(format!("that {id:?} was touched is {touched}"));
+            }
+            if let (Some(last), Some(wanted)) = (last, wanted)
+                && Day::On(last) != wanted
+            {
+                out.push(format!("the last day of {id:?} is {last}, not {wanted:?}"));
+            }
         }
     }
     Ok(out)
+}
+
+/// The civil day of a column, as PostgreSQL reads it.
+fn day_of(table: &Table, rule: &Dispose, column: &str) -> String {
+    let kind = table
+        .columns
+        .iter()
+        .find(|c| c.name == column)
+        .map(|c| c.kind);
+    let zone = match kind {
+        Some(Kind::Instant) => " AT TIME ZONE 'Europe/London'".to_owned(),
+        Some(Kind::Naive) => format!(
+            " AT TIME ZONE '{}' AT TIME ZONE 'Europe/London'",
+            rule.zone()
+        ),
+        _ => String::new(),
+    };
+    format!("({}{zone})::date", quoted(column))
+}
+
+/// The last day of the month or year, which is so many months late.
+fn end_of(unit: &str, day: &str, late: u32) -> String {
+    format!(
+        "(date_trunc('{unit}', ({day})::timestamp - interval '{late} months') \
+         + interval '1 {unit}' + interval '{late} months' - interval '1 day')::date"
+    )
 }
 
 async fn anonymised(
@@ -276,6 +314,21 @@ pub async fn possible(
     Ok(missing
         .chain(extra.map(|id| format!("{id:?} is left over")))
         .collect())
+}
+
+/// What people do on a later day, as the statements that do it.
+pub fn changes_sql(world: &World, later: &Later) -> String {
+    let statements = later.changes.iter().map(|(id, column, value)| {
+        let table = world.table(&id.table);
+        format!(
+            "UPDATE {} SET {} = {} WHERE {};\n",
+            quoted(&table.name),
+            quoted(column),
+            value.sql(),
+            matching(table, id)
+        )
+    });
+    statements.collect()
 }
 
 fn matching(table: &Table, id: &RowId) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::calendar::{Period, Unit};
 use super::condition::Condition;
 use super::world::{
     Class, Column, Disposal, Dispose, Gate, OnDelete, Rule, Strategy, Table, Trigger, World,
@@ -141,6 +142,37 @@ fn write_rule(out: &mut String, rule: &Dispose) {
         "trigger = {trigger}\nperiod = {}",
         text(&rule.period.text())
     );
+    if let Some(rounding) = rule.rounding.text() {
+        let _ = writeln!(out, "from_end_of = {}", text(rounding));
+    }
+    if rule.tolerance > 0 {
+        let _ = writeln!(out, "tolerance = {}", days(rule.tolerance));
+    }
+    if let Some(day) = rule.plausible_from {
+        let _ = writeln!(out, "plausible_from = {day}");
+    }
+    if let Some(zone) = rule.trigger_zone {
+        let _ = writeln!(out, "trigger_zone = {}", text(zone.name()));
+    }
+    if !rule.unless_active.is_empty() {
+        let list: Vec<_> = rule.unless_active.iter().map(|c| text(c)).collect();
+        let _ = writeln!(out, "unless_active = [{}]", list.join(", "));
+    }
+    if let Some(notice) = rule.notice {
+        let _ = writeln!(out, "notice = {}", days(notice));
+    }
+    if !rule.stages.is_empty() {
+        let list: Vec<_> = rule
+            .stages
+            .iter()
+            .map(|stage| {
+                let after = text(&stage.after.text());
+                let disposal = disposal(&stage.disposal).join(", ");
+                format!("{{ after = {after}, {disposal} }}")
+            })
+            .collect();
+        let _ = writeln!(out, "stages = [{}]", list.join(", "));
+    }
     if rule.maximum {
         out.push_str("limit = \"maximum\"\n");
     }
@@ -149,26 +181,8 @@ fn write_rule(out: &mut String, rule: &Dispose) {
         Gate::Review => out.push_str("gate = \"review\"\n"),
         Gate::Instruction => out.push_str("gate = \"instruction\"\n"),
     }
-    match &rule.disposal {
-        Disposal::Flag => out.push_str("disposal = \"flag\"\n"),
-        Disposal::Delete => out.push_str("disposal = \"delete\"\n"),
-        Disposal::Anonymise(list) => {
-            let parts: Vec<_> = list
-                .iter()
-                .map(|a| {
-                    let mut name = a.column.clone();
-                    for key in &a.path {
-                        name = format!("{name}.{key}");
-                    }
-                    format!("{} = {}", text(&name), text(strategy(a.strategy)))
-                })
-                .collect();
-            let _ = writeln!(
-                out,
-                "disposal = \"anonymise\"\nanonymise = {{ {} }}",
-                parts.join(", ")
-            );
-        }
+    for line in disposal(&rule.disposal) {
+        let _ = writeln!(out, "{line}");
     }
     if !rule.dependants.is_empty() {
         let parts: Vec<_> = rule
@@ -183,6 +197,35 @@ fn write_rule(out: &mut String, rule: &Dispose) {
             })
             .collect();
         let _ = writeln!(out, "dependants = [{}]", parts.join(", "));
+    }
+}
+
+/// So many days, as a period.
+fn days(count: u32) -> String {
+    text(&Period::of(count, Unit::Days).text())
+}
+
+/// The keys of a disposal, of a class's own or of a stage.
+fn disposal(disposal: &Disposal) -> Vec<String> {
+    match disposal {
+        Disposal::Flag => vec!["disposal = \"flag\"".to_owned()],
+        Disposal::Delete => vec!["disposal = \"delete\"".to_owned()],
+        Disposal::Anonymise(list) => {
+            let parts: Vec<_> = list
+                .iter()
+                .map(|a| {
+                    let mut name = a.column.clone();
+                    for key in &a.path {
+                        name = format!("{name}.{key}");
+                    }
+                    format!("{} = {}", text(&name), text(strategy(a.strategy)))
+                })
+                .collect();
+            vec![
+                "disposal = \"anonymise\"".to_owned(),
+                format!("anonymise = {{ {} }}", parts.join(", ")),
+            ]
+        }
     }
 }
 

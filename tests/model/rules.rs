@@ -4,24 +4,66 @@
 //! page leaves a *count* open, [`Reading`] names the readings, and a count is the
 //! [`super::counts::Span`] between them; what goes and what stays is never open in this way.
 //!
+//! **Stages** (rule 6). A staged class has several last days. What the page says of it on a
+//! day, and what is read into it here:
+//! - What it does is its latest past stage's disposal, and what is recorded and bound (entry,
+//!   flag) is that stage's last day. Before its first stage is past it is not past, and so
+//!   protects against everything, like any other.
+//! - "It permits the mildest disposals up to that of its latest past stage, and protects
+//!   against severer ones": rule 2's "all minimum claims must be past" is asked about a
+//!   disposal, and a staged claim is past for the disposals up to that of its latest past
+//!   stage. A maximum whose disposal it does not permit is in conflict. Going with a parent is
+//!   a deletion. Its own period is its last stage; once that is past the class is, like any
+//!   other, and permits everything.
+//! - Which last day is it that rule 3 compares? The page could mean the stage's or the
+//!   class's own. It is the class's own here ([`Claim::end`]): "the longer one protects" is said
+//!   of whole classes, and the one that keeps longest decides what is done meanwhile. Beside
+//!   (anonymise after one year, delete after seven) a class that deletes after three protects
+//!   the row until then; from then on the staged one governs, as the longer, and anonymises;
+//!   by the stage's last day the other would govern, with a deletion that is not permitted, and
+//!   the row would be neither anonymised nor deleted for four years.
+//! - A staged maximum that is done at one stage still stands as it until its next is past.
+//!
+//! **Activity** (`unless_active`). A claim whose record was touched after its trigger day is
+//! not satisfied: it stays a claim, with its last day, and while it is not FALSE its guard binds
+//! whichever class governs, as its gate does (rule 3): a row that is in use is disposed of by none.
+//!
+//! **Notice**. Every claim that is not FALSE binds its notice (rule 3), governing or not, as it
+//! binds its gate, and a flag binds a class's trigger, last day and digest: so each class that
+//! gives notice flags for itself. The flag comes when the row would otherwise go (for a maximum:
+//! when it would go that many days later), so that the days of notice are days in which
+//! nothing else keeps the row: not a hold, not a gate, not another class.
+//!
 //! On a tie of last days the mildest disposal governs, then the class whose id comes first:
 //! never the order of the file, which the schedule's digest does not cover.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
-use super::calendar::{Day, date};
+use super::calendar::Day;
 use super::value::{Value, anonymised};
-use super::world::{Class, Disposal, Dispose, Gate, Refusal, Row, RowId, Rule, Trigger, World};
+use super::world::{
+    Class, Disposal, Dispose, Gate, Hold, Later, Refusal, Row, RowId, Rule, Trigger, World,
+};
 
 /// The rows as they are now, and what was recorded about them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub rows: BTreeMap<RowId, Row>,
-    /// By row and class: the trigger day and the last day that were recorded.
-    pub flags: BTreeMap<(RowId, String), (Day, Day)>,
+    /// By row and class.
+    pub flags: BTreeMap<(RowId, String), Flag>,
+    pub holds: Vec<Hold>,
+}
+
+/// What was recorded when a row was flagged, be it as a disposal or as a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flag {
+    pub trigger: Day,
+    pub last_day: Day,
+    /// The day of the flag.
+    pub on: NaiveDate,
 }
 
 impl State {
@@ -36,30 +78,79 @@ impl State {
         Self {
             rows: rows.collect(),
             flags: BTreeMap::new(),
+            holds: world.holds.clone(),
         }
+    }
+
+    /// What people do on a later day before its pass; the holds of theirs that can be placed.
+    pub fn then(&mut self, later: &Later) -> Vec<Hold> {
+        for (id, column, value) in &later.changes {
+            if let Some(row) = self.rows.get_mut(id) {
+                row.insert(column.clone(), value.clone());
+            }
+        }
+        self.holds
+            .retain(|hold| !later.released.contains(&hold.row()));
+        let mut placed = Vec::new();
+        for hold in &later.holds {
+            let there = self.rows.contains_key(&hold.row());
+            if there && !self.holds.iter().any(|other| other.row() == hold.row()) {
+                self.holds.push(hold.clone());
+                placed.push(hold.clone());
+            }
+        }
+        placed
     }
 }
 
-/// How a sentence that the rules leave open is read.
+/// How a sentence that the rules leave open is read. None changes what goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// Something that has no last day but protects (a refused class, a `retain`, a minimum
-    /// without a usable trigger) leaves the row ungoverned. Only `done` depends on it.
-    pub blocker_governs: bool,
-    /// A maximum whose claim is only unknown can be in conflict. Only `conflict` depends on it.
+    /// A maximum whose claim is only unknown can be in conflict.
     pub unknown_conflicts: bool,
+    /// Where `active` comes among the states.
+    pub active: ActivePlace,
+    /// A minimum that is past and active keeps a late maximum in conflict.
+    pub active_conflicts: bool,
+    /// A row that another class's guard finds in use is `active` for every class.
+    pub active_for_all: bool,
+    /// A row whose notice has not run is waiting even if another class retains it.
+    pub notice_first: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivePlace {
+    /// Before all but `done`.
+    First,
+    AfterHeld,
+    AfterWaiting,
+    /// Only where everything else would let the row go.
+    Last,
 }
 
 impl Reading {
-    pub fn all() -> Vec<Self> {
-        (0..4)
-            .map(|bits| Self {
-                blocker_governs: bits & 1 != 0,
-                unknown_conflicts: bits & 2 != 0,
+    pub fn all() -> impl Iterator<Item = Self> {
+        let places = [
+            ActivePlace::First,
+            ActivePlace::AfterHeld,
+            ActivePlace::AfterWaiting,
+            ActivePlace::Last,
+        ];
+        places.into_iter().flat_map(|active| {
+            (0..16).map(move |bits| Self {
+                unknown_conflicts: bits & 1 != 0,
+                active,
+                active_conflicts: bits & 2 != 0,
+                active_for_all: bits & 4 != 0,
+                notice_first: bits & 8 != 0,
             })
-            .collect()
+        })
     }
 }
+
+/// Something that has no last day but protects (a refused class, a `retain`, a minimum without
+/// a usable trigger): whether it leaves the row ungoverned. Only `done` depends on it.
+pub const BLOCKER_GOVERNS: [bool; 2] = [true, false];
 
 /// Where a row stands that a class claims and whose period is over. In the order of judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +160,7 @@ pub enum Status {
     Conflict,
     Waiting,
     RetainedByOther,
+    Active,
     Due,
 }
 
@@ -82,11 +174,18 @@ pub struct Claim<'w> {
     pub certain: bool,
     pub refused: bool,
     pub trigger: Option<Day>,
+    /// As what it stands: the position of its latest past stage, or of its first.
+    pub step: usize,
+    /// Of the step.
     pub last_day: Option<Day>,
-    /// Its trigger is a plausible one, and its period is over.
+    /// The last day of the class's own period, which rule 3 compares.
+    pub end: Option<Day>,
+    /// Its trigger is a plausible one, and the step's period is over.
     pub past: bool,
-    /// The row already shows the disposal of this class.
+    /// The row already shows the disposal of the step.
     pub done: bool,
+    /// The record was touched after its trigger day.
+    pub active: bool,
 }
 
 impl Claim<'_> {
@@ -109,17 +208,25 @@ impl Claim<'_> {
 
     /// Has a trigger that is not implausible (it may lie in the future).
     fn usable(&self) -> bool {
-        self.trigger.is_some_and(|day| day >= plausible())
+        let plausible = self.class.dispose().map(Dispose::plausible);
+        self.trigger.is_some_and(|day| Some(day) >= plausible)
     }
 
     fn severity(&self) -> u8 {
-        self.rule().map_or(0, |rule| rule.disposal.severity())
+        self.rule()
+            .map_or(0, |rule| rule.steps()[self.step].1.severity())
     }
-}
 
-/// Triggers before this day are sentinels.
-pub fn plausible() -> Day {
-    Day::On(date(1990, 1, 1))
+    /// Whether nothing of this claim is against a disposal, as far as time goes (rules 2 and 6).
+    fn permits(&self, severity: u8) -> bool {
+        let last = self.rule().is_some_and(|r| self.step == r.stages.len());
+        self.past && (last || severity <= self.severity())
+    }
+
+    /// Whether a flag was for this trigger and this last day.
+    fn bound(&self, flag: &Flag) -> bool {
+        (Some(flag.trigger), Some(flag.last_day)) == (self.trigger, self.last_day)
+    }
 }
 
 /// What rules 1 to 4 say about one row, its own claims alone.
@@ -127,8 +234,14 @@ pub fn plausible() -> Day {
 pub struct Own {
     /// Rules 1-4 let it go; gates and holds aside.
     pub lets_go: bool,
+    /// So they do but for its activity.
+    pub lets_go_idle: bool,
     pub gated: bool,
-    pub conflict: bool,
+    /// A notice that some claim binds has not been given, or has not run.
+    pub noticed: bool,
+    /// In conflict by a maximum whose claim is TRUE, or by any; and were an active minimum one
+    /// that is not past.
+    pub conflict: [[bool; 2]; 2],
     /// The position in the file of the governing class.
     pub governs: Option<usize>,
 }
@@ -145,19 +258,27 @@ pub struct Family {
     pub unlinked: BTreeSet<(RowId, usize)>,
 }
 
-/// A state, seen on a day under one reading.
+/// A state, seen on a day.
 pub struct View<'w> {
     pub world: &'w World,
     pub state: &'w State,
     pub today: NaiveDate,
-    pub reading: Reading,
+    /// One of [`BLOCKER_GOVERNS`].
+    pub blocker_governs: bool,
+    /// As if no class asked for a notice.
+    unannounced: bool,
     children: BTreeMap<RowId, Vec<(RowId, usize)>>,
     held: BTreeSet<RowId>,
     refusals: Vec<Option<Refusal>>,
 }
 
 impl<'w> View<'w> {
-    pub fn new(world: &'w World, state: &'w State, today: NaiveDate, reading: Reading) -> Self {
+    pub fn new(
+        world: &'w World,
+        state: &'w State,
+        today: NaiveDate,
+        blocker_governs: bool,
+    ) -> Self {
         let mut children: BTreeMap<RowId, Vec<(RowId, usize)>> = BTreeMap::new();
         for (id, row) in &state.rows {
             for (position, foreign) in world.table(&id.table).foreign.iter().enumerate() {
@@ -169,7 +290,7 @@ impl<'w> View<'w> {
                 }
             }
         }
-        let open = world
+        let open = state
             .holds
             .iter()
             .filter(|hold| hold.until.is_none_or(|day| day >= today));
@@ -183,7 +304,8 @@ impl<'w> View<'w> {
             world,
             state,
             today,
-            reading,
+            blocker_governs,
+            unannounced: false,
             children,
             held,
             refusals: world
@@ -191,6 +313,18 @@ impl<'w> View<'w> {
                 .iter()
                 .map(|class| world.refusal(class))
                 .collect(),
+        }
+    }
+
+    /// The same rows, holds and flags, so many days later, and nobody need be told.
+    fn later(&self, days: u32) -> Self {
+        Self {
+            today: self.today + Days::new(u64::from(days)),
+            unannounced: true,
+            children: self.children.clone(),
+            held: self.held.clone(),
+            refusals: self.refusals.clone(),
+            ..*self
         }
     }
 
@@ -225,16 +359,30 @@ impl<'w> View<'w> {
             certain: truth == Some(true),
             refused: refusal.is_some(),
             trigger: None,
+            step: 0,
             last_day: None,
+            end: None,
             past: false,
             done: false,
+            active: false,
         };
         if let (Rule::Dispose(rule), None) = (&class.rule, refusal) {
             claim.trigger = trigger(rule, row);
-            claim.last_day = claim.trigger.map(|day| rule.period.last_day(day));
-            claim.past =
-                claim.usable() && claim.last_day.is_some_and(|l| over(rule, l, self.today));
-            claim.done = match &rule.disposal {
+            let over = |step: &usize| {
+                let last = claim.trigger.map(|day| rule.last_day(*step, day));
+                last.is_some_and(|last| over(rule, last, self.today))
+            };
+            let latest = (0..=rule.stages.len()).rev().find(over);
+            claim.step = latest.unwrap_or(0);
+            claim.past = claim.usable() && latest.is_some();
+            claim.last_day = claim.trigger.map(|day| rule.last_day(claim.step, day));
+            claim.end = claim
+                .trigger
+                .map(|day| rule.last_day(rule.stages.len(), day));
+            claim.active = claim
+                .trigger
+                .is_some_and(|trigger| active(rule, row, trigger));
+            claim.done = match rule.steps()[claim.step].1 {
                 Disposal::Delete => false,
                 Disposal::Anonymise(list) => list
                     .iter()
@@ -243,7 +391,7 @@ impl<'w> View<'w> {
                     .state
                     .flags
                     .get(&(id.clone(), class.id.clone()))
-                    .is_some_and(|(day, _)| Some(*day) == claim.trigger),
+                    .is_some_and(|flag| claim.bound(flag)),
             };
         }
         Some(claim)
@@ -254,15 +402,14 @@ impl<'w> View<'w> {
         let ungoverned = |c: &Claim<'_>| {
             c.refused || c.class.dispose().is_none() || (c.minimum() && !c.usable())
         };
-        if self.reading.blocker_governs && claims.iter().any(ungoverned) {
+        if self.blocker_governs && claims.iter().any(ungoverned) {
             return None;
         }
         let maximums = || claims.iter().filter(|c| c.maximum() && c.usable());
         let earliest = maximums()
             .filter(|c| !c.done)
-            .min_by_key(|c| (c.last_day, c.severity(), c.class.id.as_str()));
-        let latest =
-            |c: &&'c Claim<'w>| (c.last_day, mild(c.severity()), Reverse(c.class.id.as_str()));
+            .min_by_key(|c| (c.end, c.severity(), c.class.id.as_str()));
+        let latest = |c: &&'c Claim<'w>| (c.end, mild(c.severity()), Reverse(c.class.id.as_str()));
         // A maximum that is done has yielded to the next; the last has none to yield to.
         let standing = earliest.or_else(|| maximums().max_by_key(latest));
         claims
@@ -272,28 +419,47 @@ impl<'w> View<'w> {
             .max_by_key(latest)
     }
 
-    /// Rules 1 to 4 on a row's own claims. A row that nobody claims is let go.
-    pub fn own(&self, claims: &[Claim<'w>]) -> Own {
+    /// Rules 1 to 4 on a row's own claims: whether they let it go by the governing class's
+    /// disposal, or `with` a parent. A row that nobody claims is let go.
+    pub fn own(&self, id: &RowId, claims: &[Claim<'w>], with_parent: bool) -> Own {
         let retained = claims
             .iter()
             .any(|c| c.class.dispose().is_none() && !c.refused);
         let refused = claims.iter().any(|c| c.refused);
-        let minimums_past = claims.iter().filter(|c| c.minimum()).all(|c| c.past);
-        let maximums: Vec<_> = claims.iter().filter(|c| c.maximum()).collect();
-        let maximum_past = maximums.is_empty() || maximums.iter().any(|c| c.past);
-        let late = maximums
-            .iter()
-            .any(|c| c.past && !c.done && (c.certain || self.reading.unknown_conflicts));
+        let minimums = || claims.iter().filter(|c| c.minimum());
+        let maximums = || claims.iter().filter(|c| c.maximum());
+        let maximum_past = maximums().count() == 0 || maximums().any(|c| c.past);
+        let late = |c: &&Claim<'_>| c.past && !c.done;
+        let against =
+            |most: &Claim<'_>| retained || !minimums().all(|c| c.permits(most.severity()));
         let governing = self.governing(claims);
-        let agreed = claims.is_empty() || governing.is_some_and(|c| c.certain && c.past);
+        // Rules 2 and 6: every minimum, and every class with stages, permits the disposal.
+        let permitted = |severity| {
+            let asked = |c: &&Claim<'_>| {
+                c.minimum() || c.rule().is_some_and(|rule| !rule.stages.is_empty())
+            };
+            claims.iter().filter(asked).all(|c| c.permits(severity))
+        };
+        let severity = |c: &Claim<'_>| if with_parent { DELETE } else { c.severity() };
+        let agreed = claims.is_empty()
+            || governing.is_some_and(|c| c.certain && c.past && permitted(severity(c)));
+        let nothing_goes = retained || refused || maximums().filter(late).any(against);
+        let noticed = !self.unannounced && claims.iter().any(|c| self.awaits_notice(id, c));
+        let in_conflict = |any: bool, in_use: bool| {
+            let by = |c: &Claim<'_>| against(c) || in_use && minimums().any(|c| c.active);
+            maximums().filter(late).any(|c| (c.certain || any) && by(c))
+        };
+        let lets_go_idle = !nothing_goes && maximum_past && agreed;
         Own {
-            lets_go: !retained && !refused && minimums_past && maximum_past && agreed,
+            lets_go: lets_go_idle && !claims.iter().any(|c| c.active),
+            lets_go_idle,
+            noticed,
             // Every claim that is not FALSE binds its gate, also that of a refused class.
             gated: claims
                 .iter()
                 .filter_map(|claim| claim.class.dispose())
                 .any(|rule| rule.gate != Gate::None),
-            conflict: late && (retained || !minimums_past),
+            conflict: [false, true].map(|any| [false, true].map(|in_use| in_conflict(any, in_use))),
             governs: governing.map(|c| c.place),
         }
     }
@@ -338,44 +504,127 @@ impl<'w> View<'w> {
         family
     }
 
-    /// Where a row stands for a class; `None` unless the claim is TRUE and past.
-    pub fn status(&self, class: &Class, id: &RowId) -> Option<Status> {
+    /// Where a row stands for a class, under each reading; empty unless the claim is TRUE and past.
+    pub fn statuses(&self, class: &Class, id: &RowId) -> BTreeSet<Status> {
+        self.facts(class, id).map_or_else(BTreeSet::new, |facts| {
+            Reading::all()
+                .map(|reading| facts.status(reading))
+                .collect()
+        })
+    }
+
+    /// Whether the row goes now, as a record of the class.
+    pub fn due(&self, class: &Class, id: &RowId) -> bool {
+        self.facts(class, id).is_some_and(|facts| {
+            let by = |reading| facts.status(reading) == Status::Due;
+            let due = Reading::all().all(by);
+            assert_eq!(due, Reading::all().any(by), "what goes is never open");
+            due
+        })
+    }
+
+    fn facts(&self, class: &Class, id: &RowId) -> Option<Facts> {
         let claims = self.claims(id);
         let claim = claims.iter().find(|c| c.class.id == class.id)?;
         if !claim.certain || !claim.past {
             return None;
         }
-        let own = self.own(&claims);
-        let governs = own.governs == Some(claim.place);
-        if governs && claim.done {
-            return Some(Status::Done);
-        }
+        let own = self.own(id, &claims, false);
         let family = self.family(class, id);
         let with_it: Vec<&RowId> = family.deleted.iter().chain(&family.shared).collect();
         let touched = with_it
             .iter()
             .copied()
             .chain(family.unlinked.iter().map(|(row, _)| row));
-        if self.held.contains(id) || touched.into_iter().any(|row| self.held.contains(row)) {
-            return Some(Status::Held);
-        }
-        if own.conflict {
-            return Some(Status::Conflict);
-        }
         let theirs: Vec<Own> = with_it
             .iter()
-            .map(|row| self.own(&self.claims(row)))
+            .map(|row| self.own(row, &self.claims(row), true))
             .collect();
-        if own.gated || theirs.iter().any(|row| row.gated) {
-            return Some(Status::Waiting);
+        let governs = own.governs == Some(claim.place);
+        Some(Facts {
+            done: governs && claim.done,
+            active: [claim.active, claims.iter().any(|c| c.active)],
+            held: self.held.contains(id) || touched.into_iter().any(|row| self.held.contains(row)),
+            conflict: own.conflict,
+            gated: own.gated || theirs.iter().any(|row| row.gated),
+            noticed: own.noticed || theirs.iter().any(|row| row.noticed),
+            goes: governs && own.lets_go && theirs.iter().all(|row| row.lets_go),
+            goes_idle: governs && own.lets_go_idle && theirs.iter().all(|row| row.lets_go_idle),
+        })
+    }
+
+    /// A class gives notice, and has not given it for this trigger and last day so long ago.
+    fn awaits_notice(&self, id: &RowId, claim: &Claim<'_>) -> bool {
+        let notice = claim.class.dispose().and_then(|rule| rule.notice);
+        notice.is_some_and(|days| {
+            let flag = self.state.flags.get(&(id.clone(), claim.class.id.clone()));
+            let run = |f: &Flag| f.on + Days::new(u64::from(days)) <= self.today;
+            !flag.is_some_and(|f| claim.bound(f) && run(f))
+        })
+    }
+
+    /// The flag that a class is to put on a row now, if nothing but notices is in its way.
+    pub fn notice(&self, class: &Class, id: &RowId) -> Option<Flag> {
+        let rule = class.dispose()?;
+        // A minimum's comes when the row would go; a maximum's so many days before.
+        let then = self.later(rule.notice.filter(|_| rule.maximum).unwrap_or_default());
+        let claims = then.claims(id);
+        let claim = claims.iter().find(|c| c.class.id == class.id)?;
+        if rule.notice.is_none() || !claims.iter().any(|c| then.due(c.class, id)) {
+            return None;
         }
-        if governs && own.lets_go && theirs.iter().all(|row| row.lets_go) {
-            Some(Status::Due)
+        let flag = Flag {
+            trigger: claim.trigger?,
+            last_day: claim.last_day?,
+            on: self.today,
+        };
+        let before = self.state.flags.get(&(id.clone(), class.id.clone()));
+        (!before.is_some_and(|before| claim.bound(before))).then_some(flag)
+    }
+}
+
+/// What decides where a row stands for a class whose claim is TRUE and past.
+struct Facts {
+    done: bool,
+    /// By the class's own guard; by any.
+    active: [bool; 2],
+    held: bool,
+    conflict: [[bool; 2]; 2],
+    gated: bool,
+    noticed: bool,
+    goes: bool,
+    goes_idle: bool,
+}
+
+impl Facts {
+    fn status(&self, reading: Reading) -> Status {
+        let active = self.active[usize::from(reading.active_for_all)];
+        let in_use = |place| active && reading.active == place;
+        let conflict = self.conflict[usize::from(reading.unknown_conflicts)];
+        if self.done {
+            Status::Done
+        } else if in_use(ActivePlace::First) {
+            Status::Active
+        } else if self.held {
+            Status::Held
+        } else if in_use(ActivePlace::AfterHeld) {
+            Status::Active
+        } else if conflict[usize::from(reading.active_conflicts)] {
+            Status::Conflict
+        } else if self.gated || self.noticed && (self.goes || reading.notice_first) {
+            Status::Waiting
+        } else if self.goes {
+            Status::Due
+        } else if in_use(ActivePlace::AfterWaiting) || in_use(ActivePlace::Last) && self.goes_idle {
+            Status::Active
         } else {
-            Some(Status::RetainedByOther)
+            Status::RetainedByOther
         }
     }
 }
+
+/// The severity of a deletion.
+const DELETE: u8 = 2;
 
 /// On a tie the mildest disposal governs.
 fn mild(severity: u8) -> u8 {
@@ -400,6 +649,22 @@ pub fn trigger(rule: &Dispose, row: &Row) -> Option<Day> {
             .filter(|(_, when)| when.as_ref().is_none_or(|w| w.holds(row) == Some(true)))
             .map(|(column, _)| &row[column])
             .find(|value| **value != Value::Null)
-            .and_then(Value::day),
+            .and_then(|value| value.day_read(rule.zone())),
+    }
+}
+
+/// Whether the day of an activity column is after the trigger's; a NULL is no activity.
+pub fn active(rule: &Dispose, row: &Row, trigger: Day) -> bool {
+    rule.unless_active
+        .iter()
+        .filter_map(|column| row[column].day_read(rule.zone()))
+        .any(|day| day > trigger)
+}
+
+/// The first day on which a record with this last day is past.
+pub fn first_past(rule: &Dispose, last_day: Day) -> Day {
+    match last_day {
+        Day::On(day) if !rule.maximum => Day::On(day + Days::new(1)),
+        day => day,
     }
 }

@@ -10,8 +10,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::build::build;
-use super::calendar::{Period, Unit, date};
+use super::calendar::{Period, Rounding, Unit, date};
 use super::condition::Condition;
+use super::features::Feature;
 use super::value::Value;
 use super::world::{Gate, OnDelete, Rule, World};
 
@@ -24,6 +25,29 @@ pub struct Seed {
     pub tables: Vec<TableSeed>,
     pub classes: Vec<ClassSeed>,
     pub holds: Vec<HoldSeed>,
+    pub later: Vec<LaterSeed>,
+}
+
+/// See [`super::world::Later`].
+#[derive(Debug, Clone)]
+pub struct LaterSeed {
+    /// Days after the day before.
+    pub days: u16,
+    pub changes: Vec<ChangeSeed>,
+    pub holds: Vec<HoldSeed>,
+    pub released: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ChangeSeed {
+    pub table: u8,
+    pub row: u16,
+    /// Which column: one of a day, `active` or `kind`.
+    pub column: u8,
+    pub day: DaySeed,
+    pub clock: u8,
+    pub active: Option<bool>,
+    pub kind: Option<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +64,8 @@ pub struct TableSeed {
 pub struct RowSeed {
     /// For `closed_on`, `received_at`, `logged_at`.
     pub days: [DaySeed; 3],
+    /// For `touched_at`.
+    pub touched: TouchedSeed,
     pub clock: u8,
     pub active: Option<bool>,
     pub kind: Option<u8>,
@@ -58,6 +84,14 @@ pub enum DaySeed {
     Near(u8, i8),
     /// Days before today; negative is the future.
     Ago(i16),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum TouchedSeed {
+    Null,
+    /// So many days after the day in this slot, at this time of day.
+    After(u8, i8, u8),
+    Day(DaySeed),
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +117,28 @@ pub struct ClassSeed {
     /// Take along what an anonymised record's dependants, or what a record refers to.
     pub family: bool,
     pub shared: bool,
+    pub more: MoreSeed,
+}
+
+/// For each [`Feature`] of a class; what is not switched on is not used.
+#[derive(Debug, Clone)]
+pub struct MoreSeed {
+    pub rounding: Rounding,
+    pub tolerance: u32,
+    pub plausible: Option<PlausibleSeed>,
+    pub zone: Option<u8>,
+    /// `touched_at`, and a column that is no trigger.
+    pub activity: [bool; 2],
+    /// Each stage before the class's own period: how much less it is.
+    pub stages: Vec<Period>,
+    pub notice: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum PlausibleSeed {
+    On(NaiveDate),
+    /// Days from the cutoff.
+    Near(i16),
 }
 
 #[derive(Debug, Clone)]
@@ -102,21 +158,21 @@ pub struct HoldSeed {
 }
 
 /// Worlds in which every declaration is made.
-pub fn worlds() -> impl Strategy<Value = World> {
-    seeds(4, 40).prop_map(|seed| build(&seed))
+pub fn worlds(features: &[Feature]) -> impl Strategy<Value = World> {
+    seeds(4, 40).prop_map(|seed| build(&seed, features))
 }
 
 /// As [`worlds`], with few rows: for tests that make many of them.
-pub fn little_worlds() -> impl Strategy<Value = World> {
-    seeds(4, 12).prop_map(|seed| build(&seed))
+pub fn little_worlds(features: &[Feature]) -> impl Strategy<Value = World> {
+    seeds(4, 12).prop_map(|seed| build(&seed, features))
 }
 
 /// Worlds in which one class leaves out a declaration that it needs, and is refused for it.
-pub fn omitting() -> impl Strategy<Value = World> {
+pub fn omitting(features: &[Feature]) -> impl Strategy<Value = World> {
     (seeds(4, 20), any::<prop::sample::Index>()).prop_filter_map(
         "no class has a dependant to leave out",
         |(seed, which)| {
-            let world = build(&seed);
+            let world = build(&seed, features);
             let mut options = Vec::new();
             for (c, class) in world.classes.iter().enumerate() {
                 let count = class.dispose().map_or(0, |rule| rule.dependants.len());
@@ -147,14 +203,16 @@ fn seeds(tables: usize, rows: usize) -> impl Strategy<Value = Seed> {
         }),
         vec(class(), 1..=4),
         vec(hold(), 0..=4),
+        prop_oneof![1 => Just(Vec::new()), 2 => vec(later(), 1..=3)],
     )
-        .prop_map(|(today, second, tables, mut classes, holds)| {
+        .prop_map(|(today, second, tables, mut classes, holds, later)| {
             for at in 1..classes.len() {
                 if classes[at].twin {
                     let before = classes[at - 1].clone();
                     let class = &mut classes[at];
                     (class.table, class.period) = (before.table, before.period);
                     class.trigger = before.trigger;
+                    class.more.rounding = before.more.rounding;
                 }
             }
             Seed {
@@ -163,7 +221,43 @@ fn seeds(tables: usize, rows: usize) -> impl Strategy<Value = Seed> {
                 tables,
                 classes,
                 holds,
+                later,
             }
+        })
+}
+
+fn later() -> impl Strategy<Value = LaterSeed> {
+    let change = (
+        0..4_u8,
+        any::<u16>(),
+        0..6_u8,
+        day(),
+        0..16_u8,
+        any::<Option<bool>>(),
+        prop::option::weighted(0.8, 0..3_u8),
+    )
+        .prop_map(
+            |(table, row, column, day, clock, active, kind)| ChangeSeed {
+                table,
+                row,
+                column,
+                day,
+                clock,
+                active,
+                kind,
+            },
+        );
+    (
+        prop_oneof![2 => Just(1_u16), 3 => 0..50_u16, 1 => 50..800_u16],
+        vec(change, 0..8),
+        vec(hold(), 0..2),
+        vec(any::<u8>(), 0..2),
+    )
+        .prop_map(|(days, changes, holds, released)| LaterSeed {
+            days,
+            changes,
+            holds,
+            released,
         })
 }
 
@@ -180,7 +274,10 @@ fn today() -> impl Strategy<Value = NaiveDate> {
         date(2025, 10, 25),
         date(2025, 10, 26),
         date(2025, 10, 27),
+        date(2025, 12, 31),
         date(2026, 1, 1),
+        date(2025, 3, 31),
+        date(2025, 4, 1),
         date(2021, 10, 30),
     ];
     prop_oneof![
@@ -220,8 +317,8 @@ fn table(position: usize, rows: usize) -> impl Strategy<Value = TableSeed> {
 
 fn row(position: usize) -> impl Strategy<Value = RowSeed> {
     (
-        [day(), day(), day()],
-        0..8_u8,
+        ([day(), day(), day()], touched()),
+        0..16_u8,
         prop::option::weighted(0.8, any::<bool>()),
         prop::option::weighted(0.8, 0..3_u8),
         prop::option::weighted(0.8, 0..4_i32),
@@ -240,8 +337,9 @@ fn row(position: usize) -> impl Strategy<Value = RowSeed> {
         ),
     )
         .prop_map(
-            |(days, clock, active, kind, score, person, parents)| RowSeed {
+            |((days, touched), clock, active, kind, score, person, parents)| RowSeed {
                 days,
+                touched,
                 clock,
                 active,
                 kind,
@@ -260,6 +358,47 @@ fn day() -> impl Strategy<Value = DaySeed> {
         1 => (0..9_u8).prop_map(DaySeed::Sentinel),
         2 => (-40..4000_i16).prop_map(DaySeed::Ago),
     ]
+}
+
+/// Mostly on the days beside a trigger's.
+fn touched() -> impl Strategy<Value = TouchedSeed> {
+    prop_oneof![
+        3 => Just(TouchedSeed::Null),
+        6 => (0..3_u8, -2..=1_i8, 0..16_u8).prop_map(|(slot, days, clock)| TouchedSeed::After(slot, days, clock)),
+        1 => day().prop_map(TouchedSeed::Day),
+    ]
+}
+
+fn more() -> impl Strategy<Value = MoreSeed> {
+    let plausible = prop_oneof![
+        2 => prop::sample::select(vec![date(1900, 1, 1), date(1960, 1, 1), date(2000, 1, 1)])
+            .prop_map(PlausibleSeed::On),
+        2 => (-40..=2_i16).prop_map(PlausibleSeed::Near),
+    ];
+    let less = prop_oneof![
+        (1..200_u32).prop_map(|n| Period::of(n, Unit::Days)),
+        (1..20_u32).prop_map(|n| Period::of(n, Unit::Months)),
+    ];
+    (
+        prop_oneof![2 => Just(Rounding::Exact), 3 => prop::sample::select(Rounding::ALL.to_vec())],
+        prop_oneof![2 => Just(0_u32), 1 => 1..3_u32, 1 => 1..60_u32],
+        prop::option::weighted(0.3, plausible),
+        prop::option::weighted(0.5, 0..5_u8),
+        (prop::bool::weighted(0.3), prop::bool::weighted(0.1)),
+        prop_oneof![2 => Just(Vec::new()), 2 => vec(less, 1..=2)],
+        prop::option::weighted(0.4, prop_oneof![Just(1_u32), 1..45_u32]),
+    )
+        .prop_map(
+            |(rounding, tolerance, plausible, zone, activity, stages, notice)| MoreSeed {
+                rounding,
+                tolerance,
+                plausible,
+                zone,
+                activity: [activity.0, activity.1],
+                stages,
+                notice,
+            },
+        )
 }
 
 fn period() -> impl Strategy<Value = Period> {
@@ -335,6 +474,7 @@ fn class() -> impl Strategy<Value = ClassSeed> {
             prop::bool::weighted(0.85),
             0..4_u8,
             prop::bool::weighted(0.25),
+            more(),
         ),
     )
         .prop_map(
@@ -366,6 +506,7 @@ fn class() -> impl Strategy<Value = ClassSeed> {
                     unlink,
                     family: of.0,
                     shared: of.1,
+                    more: of.4,
                 }
             },
         )

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeZone};
-use chrono_tz::Europe::London;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
+use chrono_tz::{Europe::London, Tz};
 use serde_json::Value as Json;
 
 use super::calendar::Day;
@@ -14,7 +14,7 @@ pub enum Kind {
     Date,
     /// `timestamptz`
     Instant,
-    /// `timestamp`, to be read in London
+    /// `timestamp`
     Naive,
     Bool,
     Text,
@@ -56,7 +56,7 @@ pub enum Value {
     Date(Day),
     /// In UTC.
     Instant(Moment),
-    /// On the wall in London.
+    /// On a wall: in London, or wherever the class's `trigger_zone` says.
     Naive(Moment),
     Json(Json),
 }
@@ -70,8 +70,13 @@ impl Value {
         Self::Date(Day::On(date))
     }
 
-    /// The civil day in London, of a trigger column.
+    /// The civil day in London, of a trigger column whose class has no `trigger_zone`.
     pub fn day(&self) -> Option<Day> {
+        self.day_read(London)
+    }
+
+    /// The civil day in London; a naive moment is one of `zone`'s walls.
+    pub fn day_read(&self, zone: Tz) -> Option<Day> {
         let (moment, utc) = match self {
             Self::Date(day) => return Some(*day),
             Self::Instant(moment) => (moment, true),
@@ -82,7 +87,7 @@ impl Value {
             Moment::Before => Day::Before,
             Moment::After => Day::After,
             Moment::At(at) if utc => Day::On(London.from_utc_datetime(at).date_naive()),
-            Moment::At(at) => Day::On(at.date()),
+            Moment::At(at) => Day::On(read(*at, zone).with_timezone(&London).date_naive()),
         })
     }
 
@@ -114,6 +119,17 @@ impl Value {
             Some(text) => format!("'{}'", text.replace('\'', "''")),
         }
     }
+}
+
+/// The instant at which a wall in the zone shows this. Of two in autumn the later, and of none
+/// in spring the one before the clocks went forward, as PostgreSQL has it; the zones of these
+/// worlds never do either at London's midnight, so that no day depends on it.
+fn read(wall: NaiveDateTime, zone: Tz) -> DateTime<Tz> {
+    let found = zone.from_local_datetime(&wall);
+    found.latest().unwrap_or_else(|| {
+        let earlier = zone.from_local_datetime(&(wall - TimeDelta::hours(3)));
+        earlier.latest().expect("clocks change by less") + TimeDelta::hours(3)
+    })
 }
 
 /// JSON with sorted keys, so that two spellings of one value are equal texts.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::{Europe::London, Tz};
 
-use super::calendar::Period;
+use super::calendar::{Day, Period, Rounding, date};
 use super::condition::Condition;
 use super::value::{Kind, Value};
 
@@ -27,6 +28,20 @@ pub struct World {
     /// In file order, which must not matter: ties are broken by id.
     pub classes: Vec<Class>,
     pub holds: Vec<Hold>,
+    /// What happens after the day of `now`, in order.
+    pub later: Vec<Later>,
+}
+
+/// A later day: what people do on it before its pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Later {
+    pub now: DateTime<Utc>,
+    /// A column of a row; of a row that is gone, nothing.
+    pub changes: Vec<(RowId, String, Value)>,
+    /// Placed where the row is still there and has none.
+    pub holds: Vec<Hold>,
+    /// These rows' holds are released, those placed on this day excepted.
+    pub released: Vec<RowId>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +79,15 @@ pub enum OnDelete {
     SetNull,
 }
 
+impl Hold {
+    pub fn row(&self) -> RowId {
+        RowId {
+            table: self.table.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
 /// An open hold, through the end of `until` if there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hold {
@@ -89,11 +113,30 @@ pub enum Rule {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dispose {
     pub trigger: Trigger,
+    /// Earlier acts from the same trigger, each later and severer than the one before it.
+    pub stages: Vec<Stage>,
     pub period: Period,
+    /// Before the period, and each stage's, is added.
+    pub rounding: Rounding,
     pub maximum: bool,
+    /// In days.
+    pub tolerance: u32,
+    pub plausible_from: Option<NaiveDate>,
+    pub trigger_zone: Option<Tz>,
+    /// Columns whose day, if it is after the trigger's, says that the record is in use.
+    pub unless_active: Vec<String>,
+    /// In days.
+    pub notice: Option<u32>,
     pub disposal: Disposal,
     pub gate: Gate,
     pub dependants: Vec<Dependant>,
+}
+
+/// `stages = [{ after, disposal }]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    pub after: Period,
+    pub disposal: Disposal,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -143,12 +186,41 @@ pub struct Dependant {
 /// Why a class cannot be enforced on this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Its trigger names a column that does not exist.
+    /// Its trigger, or its activity guard, names a column that does not exist.
     Trigger,
     /// So does its condition: nobody can say what it claims.
     Claim,
     /// A foreign key onto a table that it deletes from is not declared.
     Undeclared,
+}
+
+impl Dispose {
+    /// Everything the class does, in time's order: its stages, then its own disposal.
+    pub fn steps(&self) -> Vec<(&Period, &Disposal)> {
+        let stages = self.stages.iter().map(|s| (&s.after, &s.disposal));
+        stages.chain([(&self.period, &self.disposal)]).collect()
+    }
+
+    /// The last day of the step at this position.
+    pub fn last_day(&self, step: usize, trigger: Day) -> Day {
+        self.steps()[step].0.last_day(self.rounding, trigger)
+    }
+
+    /// The first trigger day for which the step at this position is not past.
+    pub fn cutoff(&self, step: usize, today: NaiveDate) -> NaiveDate {
+        let (period, _) = self.steps()[step];
+        period.cutoff(self.rounding, self.maximum, today)
+    }
+
+    /// Triggers before this day are sentinels.
+    pub fn plausible(&self) -> Day {
+        Day::On(self.plausible_from.unwrap_or(date(1990, 1, 1)))
+    }
+
+    /// In which zone a naive moment of this class's columns is read.
+    pub fn zone(&self) -> Tz {
+        self.trigger_zone.unwrap_or(London)
+    }
 }
 
 impl Disposal {
@@ -269,6 +341,9 @@ impl World {
             return Some(Refusal::Claim);
         }
         let rule = class.dispose()?;
+        if !rule.unless_active.iter().all(|column| table.has(column)) {
+            return Some(Refusal::Trigger);
+        }
         if let Trigger::Columns(list) = &rule.trigger {
             let good = |(column, when): &(String, Option<Condition>)| {
                 table.has(column) && when.as_ref().is_none_or(fits)

@@ -201,3 +201,72 @@ fn a_shared_row_goes_with_the_last_row_that_refers_to_it_whichever_that_is() {
     );
     judged(&world);
 }
+
+/// The longer class governs and is done: the shorter is kept off for good (rule 3), be the
+/// longer a minimum or the last maximum. Nothing will go, so nothing is to be announced.
+#[test]
+fn a_class_that_is_kept_off_gives_no_notice() {
+    for maximum in [false, true] {
+        let longer = changed(deletes("longer"), |rule| {
+            (rule.maximum, rule.disposal) = (maximum, redact());
+        });
+        let least = changed(deletes("least"), |rule| {
+            (rule.period, rule.notice) = (Period::of(6, Unit::Months), Some(30));
+        });
+        let mut world = one_row(vec![least, longer]);
+        world.tables[0].rows[0].insert("full_name".to_owned(), Value::text("[redacted]"));
+        assert_eq!(end(&world).events, []);
+        judged(&world);
+    }
+}
+
+/// A minimum that stands at anonymising is not past for a deletion: the maximum is in conflict,
+/// and nothing goes (rules 2 and 6), also where another maximum asks only for what is permitted.
+fn in_conflict(others: &[Disposal]) {
+    let staged = changed(deletes("staged"), |rule| {
+        let after = std::mem::replace(&mut rule.period, years(3));
+        rule.stages = vec![Stage {
+            after,
+            disposal: redact(),
+        }];
+    });
+    let mut classes = vec![staged];
+    for (nth, disposal) in others.iter().enumerate() {
+        classes.push(changed(deletes(&format!("most{nth}")), |rule| {
+            (rule.maximum, rule.disposal) = (true, disposal.clone());
+        }));
+    }
+    let world = one_row(classes);
+    assert_eq!(status(&world, "most0"), Some(Status::Conflict));
+    assert_eq!(end(&world).events, []);
+    judged(&world);
+}
+
+#[test]
+fn a_stage_does_nothing_while_a_severer_maximum_is_in_conflict() {
+    in_conflict(&[Disposal::Delete]);
+}
+
+#[test]
+fn so_it_is_beside_a_maximum_that_is_permitted() {
+    in_conflict(&[Disposal::Delete, Disposal::Flag]);
+}
+
+/// Of the maximums only `undated` claims the row, and it has no trigger there: none is past, and
+/// nothing goes (rule 2). That the triggers of `other` are past is nothing to a row whose claim
+/// by it is FALSE.
+#[test]
+fn the_triggers_of_a_maximum_that_does_not_claim_the_row_are_not_asked() {
+    let by = |id: &str, columns: &[&str]| {
+        changed(deletes(id), |rule| {
+            rule.maximum = true;
+            let list = columns.iter().map(|column| ((*column).to_owned(), None));
+            rule.trigger = Trigger::Columns(list.collect());
+        })
+    };
+    let other = where_kind(by("other", &["logged_at", "closed_on"]), "a");
+    let mut world = one_row(vec![deletes("c"), other, by("undated", &["received_at"])]);
+    world.tables[0].rows[0].insert("kind".to_owned(), Value::text("b"));
+    assert_eq!(status(&world, "c"), Some(Status::RetainedByOther));
+    judged(&world);
+}

@@ -165,7 +165,7 @@ fn agreeing(world: &World) -> Json {
             class.insert("status".to_owned(), json!("ready"));
             class.insert(
                 "cutoff".to_owned(),
-                json!(counts.cutoff.map(|day| day.to_string())),
+                json!(counts.cutoffs.first().map(|day| day.to_string())),
             );
             for (name, count) in [
                 ("claimed", counts.claimed),
@@ -178,6 +178,7 @@ fn agreeing(world: &World) -> Json {
                     "retained_by_other",
                     counts.state(Status::RetainedByOther).least,
                 ),
+                ("active", counts.state(Status::Active).least),
                 ("quarantined", 0),
                 ("overdue", counts.overdue.least),
                 ("without_trigger", counts.without_trigger),

@@ -2,7 +2,7 @@
 
 pub use chrono::NaiveDate;
 
-pub use crate::model::calendar::{Day, Period, Unit, corresponding, date};
+pub use crate::model::calendar::{Day, Period, Rounding, Unit, corresponding, date};
 pub use crate::model::condition::Condition;
 pub use crate::model::counts::{Counts, Span};
 pub use crate::model::pass::{Action, Outcome, pass, settle};
@@ -10,7 +10,7 @@ pub use crate::model::rules::Status;
 pub use crate::model::value::{Kind, Moment, Value};
 pub use crate::model::world::{
     Anonymisation, Class, Column, Dependant, Disposal, Dispose, Foreign, Gate, Hold, OnDelete, Row,
-    RowId, Rule, Strategy, Table, Trigger, World,
+    RowId, Rule, Stage, Strategy, Table, Trigger, World,
 };
 
 pub fn today() -> NaiveDate {
@@ -57,6 +57,7 @@ pub fn world(tables: Vec<Table>, classes: Vec<Class>) -> World {
         tables,
         classes,
         holds: Vec::new(),
+        later: Vec::new(),
     }
 }
 
@@ -94,7 +95,14 @@ pub fn at(table: &str, id: i32) -> RowId {
 pub fn deletes(id: &str) -> Class {
     let rule = Dispose {
         trigger: Trigger::Columns(vec![("closed_on".to_owned(), None)]),
+        stages: Vec::new(),
         period: Period::of(1, Unit::Years),
+        rounding: Rounding::Exact,
+        tolerance: 0,
+        plausible_from: None,
+        trigger_zone: None,
+        unless_active: Vec::new(),
+        notice: None,
         maximum: false,
         disposal: Disposal::Delete,
         gate: Gate::None,

@@ -14,4 +14,6 @@ mod disposals;
 mod examples;
 mod holds_and_gates;
 mod properties;
+mod reckoning;
+mod steps;
 mod which_class_decides;

@@ -1,6 +1,8 @@
 //! A comparison of two versions, reckoned by hand for each kind of change, and against
 //! counts of plain SQL.
 
+use std::slice::from_ref;
+
 use retentiond::plan::Undue;
 use retentiond::survey::{self, Against, Dependants, Effect, Side};
 use sqlx::Connection as _;
@@ -81,7 +83,7 @@ async fn a_shorter_period_makes_due_and_a_longer_one_keeps() {
     let between = papers("on_day >= '2022-11-23' AND on_day < '2024-11-23'").await;
     let older = papers("on_day < '2022-11-23'").await;
     let (two, four) = (class("c", YEARS_2), class("c", YEARS_4));
-    let shorter = against(&[four.clone()], &[two.clone()]).await;
+    let shorter = against(from_ref(&four), from_ref(&two)).await;
     assert_eq!(totals(&shorter), [between, 0, 0, older]);
     assert_eq!(otherwise(&shorter), [Undue::Kept]);
     let sheets = |against: &Against| *against.dependants.values().next().unwrap();
@@ -189,7 +191,7 @@ async fn a_maximum_is_due_a_day_sooner_than_a_minimum() {
     let rule = "where = \"kind = 'm'\"\ntrigger = \"on_day\"\nperiod = \"1 year\"\ndisposal = \"delete\"\ndependants = [\"sheet\"]";
     let minimum = class("c", rule);
     let maximum = class("c", &format!("{rule}\nlimit = \"maximum\""));
-    let switched = against(&[minimum.clone()], &[maximum.clone()]).await;
+    let switched = against(from_ref(&minimum), from_ref(&maximum)).await;
     assert_eq!(switched.records(None, Effect::BecomesDue), 1);
     assert_eq!(totals(&switched)[1..3], [0, 0]);
     let back = against(&[maximum], &[minimum]).await;
@@ -227,7 +229,7 @@ async fn what_happens_to_a_record_is_that_of_the_step_it_is_at() {
     );
     let young = papers("on_day >= '2022-11-23' AND on_day < '2024-11-23'").await;
     let old = papers("on_day < '2022-11-23'").await;
-    let sooner = against(&[staged.clone()], &[class("c", YEARS_2)]).await;
+    let sooner = against(from_ref(&staged), &[class("c", YEARS_2)]).await;
     assert_eq!(totals(&sooner), [0, 0, young, old]);
     let other = sooner
         .changes

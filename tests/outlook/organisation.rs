@@ -24,7 +24,7 @@ async fn two_years_of_the_sample_are_foreseen_exactly() {
         .await
         .unwrap();
     conn.close().await.unwrap();
-    let schedule = support::schedule(SCHEDULE);
+    let schedule = support::schedule(&support::unlimited(SCHEDULE));
     let mut conn = support::ours(&url).await;
     let drawn = survey::draw(&mut conn, &schedule, support::at(DAY))
         .await

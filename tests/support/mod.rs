@@ -106,7 +106,8 @@ pub fn schedule(text: &str) -> Schedule {
 pub fn unlimited(toml: &str) -> String {
     toml.lines()
         .map(|line| {
-            let disposes = line.starts_with("disposal = ") && !line.contains("\"retain\"");
+            let disposes =
+                line.starts_with("disposal = ") && !line.starts_with("disposal = \"retain\"");
             let limit = if disposes { "max_share = 1.0\n" } else { "" };
             format!("{line}\n{limit}")
         })

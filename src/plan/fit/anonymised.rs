@@ -116,7 +116,7 @@ fn judged_by(class: &Class, column: &Ident) -> Option<&'static str> {
     };
     triggers.iter().find_map(|trigger| {
         let read = |when: &crate::schedule::Condition| when.columns().any(|name| name == column);
-        if &trigger.column == column {
+        if trigger.related.is_none() && &trigger.column == column {
             Some("that is a trigger of the class")
         } else if trigger.when.as_ref().is_some_and(read) {
             Some("the `when` of a trigger reads that")

@@ -107,6 +107,8 @@ codes! {
     MaximumBehindReview = "R0151" Warning;
     /// A pseudonym is still personal data.
     PseudonymIsPersonal = "R0152" Warning;
+    /// A relation that cannot be read.
+    BadRelation = "R0160" Error;
     /// The timetable is too sparse for a maximum.
     TimetableTooSparse = "R0170" Warning;
     /// A limit that is no limit.
@@ -175,8 +177,18 @@ codes! {
     PersonalKey = "R0355" Warning;
     /// No row fits a condition.
     NothingFits = "R0356" Warning;
+    /// A table that looks personal and that no class claims.
+    UncoveredTable = "R0380" Warning;
+    /// Rows of a claimed table that no class claims.
+    UnclaimedRows = "R0381" Warning;
     /// The day has come to ask whether records must still be kept.
     ReviewDue = "R0357" Warning;
+    /// A relation between columns that cannot be compared.
+    RelationTypes = "R0360" Error;
+    /// A relation of which nobody can say which row it leads to.
+    RelationUndecided = "R0361" Error;
+    /// A trigger in a related row to which not just one foreign key leads.
+    TriggerUnreached = "R0362" Error;
     /// A trigger without a time zone.
     NaiveTrigger = "R0370" Warning;
     /// A materialised view keeps copies.
@@ -270,16 +282,16 @@ mod tests {
     }
 
     #[test]
-    fn codes_from_fifty_to_eighty_nine_are_the_warnings() {
-        // Those from ninety on are either.
-        let either = |code: &&Code| code.as_str().as_bytes().get(3) == Some(&b'9');
-        for code in Code::ALL.iter().filter(|code| !either(code)) {
-            let warning = code
-                .as_str()
-                .as_bytes()
-                .get(3)
-                .is_some_and(|digit| *digit >= b'5');
-            assert_eq!(code.severity() == Severity::Warning, warning, "{code}");
+    fn codes_of_the_fifties_are_warnings_and_those_before_errors() {
+        for code in Code::ALL {
+            let tens = code.as_str().as_bytes().get(3).copied();
+            // From sixty on a room's codes stand together, of either sort.
+            let severity = match tens {
+                Some(b'0'..=b'4') => Severity::Error,
+                Some(b'5') => Severity::Warning,
+                _ => continue,
+            };
+            assert_eq!(code.severity(), severity, "{code}");
         }
     }
 

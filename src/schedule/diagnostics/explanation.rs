@@ -103,9 +103,32 @@ impl Code {
                  orders. Only one of them could be carried out. Keep one."
             }
             Self::OwnDependant => {
-                "A class names its own table among its dependants. Dependants are rows of other \
-                 tables which refer to the class's records by a foreign key. Remove it from the \
-                 list."
+                "A class that anonymises names its own table among its dependants. There its rows \
+                 would be deleted because of the row that they refer to, while each is anonymised \
+                 when it is due itself. Remove it from the list."
+            }
+            Self::BadRelation => {
+                "`on` says how a dependant's rows are related to the record, by one or several \
+                 equalities joined by AND: on the left a column of the dependant, on the right a \
+                 column of the class's table, or of a dependant named earlier in the list \
+                 (`transactionid = transactions.id`). What narrows it stands in `where`."
+            }
+            Self::RelationTypes => {
+                "The two columns of a relation are of types that cannot be compared, or of which \
+                 equal values can be written differently (citext, char), so that whose row it is \
+                 cannot be told with certainty. Relate columns of one type."
+            }
+            Self::RelationUndecided => {
+                "A relation must lead to a single row: the right side must be the primary or a \
+                 unique key of its table (the dependant refers to the record), or the left side \
+                 that of the dependant (the record refers to it). Name the key's columns, or \
+                 create a unique index if the values are unique."
+            }
+            Self::TriggerUnreached => {
+                "A trigger such as `case.closed_at` stands in the row that the record refers to, by \
+                 a foreign key from the class's table to that one. None leads there, or several \
+                 do, and then nobody can say which row is meant. Declare the foreign key, or keep \
+                 the date in a column of the class's own table."
             }
             Self::AnonymisesItsRule => {
                 "The class would overwrite a column by which it is judged: a trigger, or a column \
@@ -212,9 +235,10 @@ impl Code {
                  stay."
             }
             Self::UnrelatedDependant => {
-                "A dependant is declared that has no foreign key to the class's table. Which of \
-                 its rows belong to a record cannot be known without one. Declare the foreign key \
-                 in the database, or remove the dependant."
+                "A dependant is declared that neither a foreign key nor an `on` relates to the \
+                 class's table. Which of its rows belong to a record cannot be known. Say how \
+                 they are related: `{ table = \"attachments\", on = \"transactionid = id\" }`, \
+                 declare the foreign key in the database, or remove the dependant."
             }
             Self::MissingPrivilege => {
                 "The connecting role lacks a privilege that the class needs. The class is refused \
@@ -233,9 +257,11 @@ impl Code {
                  objected to."
             }
             Self::SelfReference => {
-                "The table has a foreign key to itself, such as a reply to a message. Which rows \
-                 of such a tree go together is not supported yet, and a half-deleted tree must \
-                 not happen. Comment the class out for now."
+                "Rows of the table refer to other rows of it, such as a reply to a message, and \
+                 the class does not say what becomes of those that refer to one that goes. Name \
+                 the table itself in `dependants`: as it is, if replies go with the message that \
+                 they answer (one that is still protected keeps it), or with `action = \
+                 \"unlink\"`, if they stay and lose the link."
             }
             Self::AnonymisesKey => {
                 "A column of a primary, unique or foreign key would be overwritten. The record \
@@ -349,6 +375,19 @@ impl Code {
                 "A publication sends the rows of this table to other servers, but not their \
                  deletion, or not their changes. Subscribers would keep what the schedule orders to \
                  be gone. Publish the operation, or put the subscriber under a schedule of its own."
+            }
+            Self::UncoveredTable => {
+                "A table has columns that look like personal data by their names or types, and no \
+                 class of the schedule claims it: whatever is in it is kept for ever, and nobody \
+                 said that it should be. Give it a class, name it as a dependant of the records \
+                 that its rows belong to, or `retain` it with an owner and a reason. With \
+                 `check --strict` it is an error (exit code 3), so that a new table cannot slip in."
+            }
+            Self::UnclaimedRows => {
+                "Every class on the table has a condition, and these rows fulfil none of them, so \
+                 that they are kept for ever. (A condition that is neither true nor false for a \
+                 row, because a column is NULL, does not claim it either.) Widen a condition, or \
+                 give the rest a class of its own, with `retain` if it is to be kept."
             }
             Self::Unreachable => {
                 "The database cannot be reached, or refuses the connection. Nothing was changed. \

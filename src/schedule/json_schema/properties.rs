@@ -52,7 +52,7 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             text(),
         ),
         ("class", "trigger") => (
-            "What the period is counted from: a date column; a list of which the first that applies counts; or one date, without quotes, for every record.",
+            "What the period is counted from: a date column; one of a row that it refers to, as in \"matter.closed_on\"; a list of which the first that applies counts; or one date, without quotes, for every record.",
             json!({ "anyOf": [text(), { "type": "array", "minItems": 1, "items": { "anyOf": [text(), object("trigger", &["column"])] } }] }),
         ),
         ("class", "plausible_from") => (
@@ -158,6 +158,15 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ("dependant", "action") => (
             "\"delete\" (also if left out): its rows go with the record. \"unlink\": they stay, and their foreign key is emptied.",
             words(Fate::ALL.map(Fate::name)),
+        ),
+
+        ("dependant", "on") => (
+            "How its rows are related, where no foreign key says so: equal columns, the dependant's on the left, such as \"letter_id = letter.id\".",
+            text(),
+        ),
+        ("dependant", "where") => (
+            "Only rows of the dependant of which this SQL expression is true are related, such as \"object_type = 'letter'\".",
+            text(),
         ),
 
         ("file column", "column") => ("The text column that holds the file's path.", text()),

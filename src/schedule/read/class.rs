@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{Fields, Reader, Value, keys};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::class::{
-    Class, Disposal, Dispose, Gate, Limit, Places, Rule, Strategy, Trigger,
+    Class, Disposal, Dispose, Gate, Limit, Places, Rule, Stage, Strategy, Trigger,
 };
 use crate::schedule::condition::Condition;
 use crate::schedule::diagnostics::{Code, Diagnostic, Place};
@@ -276,7 +276,7 @@ impl Reader<'_> {
         let reason = self.optional_text(fields, "reason");
         let trigger = self
             .required(fields, "trigger", kind)
-            .and_then(|value| self.trigger(value));
+            .and_then(|value| self.trigger(value, table));
         let period = self
             .required(fields, "period", kind)
             .and_then(|value| self.period(value, "period"));
@@ -307,8 +307,10 @@ impl Reader<'_> {
             None => Some(Vec::new()),
         };
         let notice = self.notice(fields, kind == Some(Kind::Flag));
+        let anonymises =
+            kind == Some(Kind::Anonymise) || stages.iter().flatten().any(Stage::anonymises);
         let dependants = match fields.get("dependants") {
-            Some(value) => self.dependants(value, table),
+            Some(value) => self.dependants(value, table, anonymises),
             None => Some(Vec::new()),
         };
         let files = match fields.get("files") {
@@ -495,7 +497,10 @@ impl Reader<'_> {
                 Some(("its `where` reads it", *class.place("where")))
             } else if let Trigger::Columns(triggers) = &dispose.trigger {
                 let at = *class.place("trigger");
-                if triggers.iter().any(|trigger| &trigger.column == name) {
+                if triggers
+                    .iter()
+                    .any(|trigger| trigger.related.is_none() && &trigger.column == name)
+                {
                     Some(("it is a trigger of this class", at))
                 } else if triggers.iter().any(|trigger| reads(trigger.when.as_ref())) {
                     Some(("the `when` of a trigger reads it", at))

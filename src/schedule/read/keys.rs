@@ -82,8 +82,8 @@ pub(super) const STAGE: Keys = Keys {
 
 pub(super) const DEPENDANT: Keys = Keys {
     name: "a dependant",
-    known: &["table", "action"],
-    later: &["on", "where"],
+    known: &["table", "action", "on", "where"],
+    later: &[],
 };
 
 pub(super) const FILE_COLUMN: Keys = Keys {

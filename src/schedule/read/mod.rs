@@ -5,6 +5,7 @@
 //! `None` after it has reported why, so that one fault is told once.
 
 mod class;
+mod dependants;
 mod keys;
 mod limits;
 mod parts;

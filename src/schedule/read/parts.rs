@@ -30,7 +30,12 @@ impl Reader<'_> {
 
     /// The place of a part of a text, where the file holds the text as it is: a
     /// string with escapes is underlined as a whole.
-    fn within(&self, place: Place, text: &str, span: Option<std::ops::Range<usize>>) -> Place {
+    pub(super) fn within(
+        &self,
+        place: Place,
+        text: &str,
+        span: Option<std::ops::Range<usize>>,
+    ) -> Place {
         let written = self.text.get(place.start..place.end).unwrap_or_default();
         match (written.find(text), span) {
             (Some(offset), Some(span)) if span.end > span.start => {
@@ -82,7 +87,11 @@ impl Reader<'_> {
         );
     }
 
-    pub(super) fn trigger(&mut self, value: &Value<'_>) -> Option<Trigger> {
+    pub(super) fn trigger(
+        &mut self,
+        value: &Value<'_>,
+        own: Option<&TableName>,
+    ) -> Option<Trigger> {
         match value.get_ref() {
             DeValue::Datetime(date) => {
                 let place = self.place_of(value);
@@ -90,8 +99,13 @@ impl Reader<'_> {
             }
             DeValue::String(_) => {
                 let (text, place) = self.text_value(value, "trigger")?;
-                let column = self.trigger_column(&text, place)?;
-                Some(Trigger::Columns(vec![TriggerColumn { column, when: None }]))
+                let (related, column) = self.trigger_column(&text, place, own)?;
+                let when = None;
+                Some(Trigger::Columns(vec![TriggerColumn {
+                    related,
+                    column,
+                    when,
+                }]))
             }
             DeValue::Table(_) => {
                 let place = self.place_of(value);
@@ -110,7 +124,7 @@ impl Reader<'_> {
                     self.array(value, "trigger", "a column, a list of columns or a date")?;
                 let columns: Vec<Option<(TriggerColumn, Place)>> = entries
                     .iter()
-                    .map(|entry| self.trigger_entry(entry))
+                    .map(|entry| self.trigger_entry(entry, own))
                     .collect();
                 let columns: Option<Vec<_>> = columns.into_iter().collect();
                 self.distinct_triggers(columns?)
@@ -141,7 +155,11 @@ impl Reader<'_> {
         );
     }
 
-    fn trigger_entry(&mut self, entry: &Value<'_>) -> Option<(TriggerColumn, Place)> {
+    fn trigger_entry(
+        &mut self,
+        entry: &Value<'_>,
+        own: Option<&TableName>,
+    ) -> Option<(TriggerColumn, Place)> {
         match entry.get_ref() {
             DeValue::Table(table) => {
                 let place = self.place_of(entry);
@@ -149,16 +167,17 @@ impl Reader<'_> {
                 let column = self
                     .required_text(&fields, "column")
                     .and_then(|(text, place)| {
-                        self.trigger_column(&text, place)
+                        self.trigger_column(&text, place, own)
                             .map(|column| (column, place))
                     });
                 let when = match fields.get("when") {
                     Some(value) => self.condition(value, "when").map(Some),
                     None => Some(None),
                 };
-                let (column, place) = column?;
+                let ((related, column), place) = column?;
                 Some((
                     TriggerColumn {
+                        related,
                         column,
                         when: when?,
                     },
@@ -167,8 +186,16 @@ impl Reader<'_> {
             }
             DeValue::String(_) => {
                 let (text, place) = self.text_value(entry, "trigger")?;
-                let column = self.trigger_column(&text, place)?;
-                Some((TriggerColumn { column, when: None }, place))
+                let (related, column) = self.trigger_column(&text, place, own)?;
+                let when = None;
+                Some((
+                    TriggerColumn {
+                        related,
+                        column,
+                        when,
+                    },
+                    place,
+                ))
             }
             DeValue::Datetime(_) => {
                 let place = self.place_of(entry);
@@ -190,10 +217,26 @@ impl Reader<'_> {
         }
     }
 
-    fn trigger_column(&mut self, text: &str, place: Place) -> Option<Ident> {
-        if text.contains('.') {
-            self.not_yet(&format!("a trigger in a related row (`{text}`)"), place);
-            return None;
+    /// A column, or one of a related table: `closed_at`, `case.closed_at`, `registry.case.closed_at`.
+    fn trigger_column(
+        &mut self,
+        text: &str,
+        place: Place,
+        own: Option<&TableName>,
+    ) -> Option<(Option<TableName>, Ident)> {
+        if let Some((table, column)) = text.rsplit_once('.') {
+            let table = self.table_name(table, place);
+            let column = self.column_name(column, place);
+            let (table, column) = (table?, column?);
+            if Some(&table) == own {
+                self.contradiction(
+                    format!("`{text}` is a column of the class's own table"),
+                    "write the column alone; a table before it means the row that the record refers to",
+                    place,
+                );
+                return None;
+            }
+            return Some((Some(table), column));
         }
         let date = text.len() == 10 && text.parse::<NaiveDate>().is_ok();
         if date {
@@ -207,7 +250,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        self.column_name(text, place)
+        self.column_name(text, place).map(|column| (None, column))
     }
 
     pub(super) fn date(&mut self, written: &Datetime, place: Place) -> Option<NaiveDate> {
@@ -346,83 +389,6 @@ impl Reader<'_> {
             }
         }
         apart
-    }
-
-    pub(super) fn dependants(
-        &mut self,
-        value: &Value<'_>,
-        own: Option<&TableName>,
-    ) -> Option<Vec<Dependant>> {
-        let entries = self.array(value, "dependants", "a list of tables")?;
-        let read: Vec<Option<Dependant>> =
-            entries.iter().map(|entry| self.dependant(entry)).collect();
-        let dependants: Vec<Dependant> = read.into_iter().collect::<Option<_>>()?;
-        let mut fits = true;
-        for (position, dependant) in dependants.iter().enumerate() {
-            if Some(&dependant.table) == own {
-                fits = false;
-                self.report(
-                    Diagnostic::new(
-                        Code::OwnDependant,
-                        format!("{} is the class's own table", dependant.table),
-                    )
-                    .hint("name only tables whose rows refer to the class's records")
-                    .at(dependant.place),
-                );
-            }
-            if let Some(first) = dependants
-                .iter()
-                .take(position)
-                .find(|other| other.table == dependant.table)
-            {
-                fits = false;
-                self.repeated(
-                    &format!("the dependant {}", dependant.table),
-                    dependant.place,
-                    first.place,
-                );
-            }
-        }
-        fits.then_some(dependants)
-    }
-
-    fn dependant(&mut self, entry: &Value<'_>) -> Option<Dependant> {
-        match entry.get_ref() {
-            DeValue::Table(table) => {
-                let place = self.place_of(entry);
-                let fields = self.fields(table, &keys::DEPENDANT, place);
-                let table = self
-                    .required_text(&fields, "table")
-                    .and_then(|(text, place)| {
-                        self.table_name(&text, place).map(|table| (table, place))
-                    });
-                let fate = match fields.get("action") {
-                    Some(value) => {
-                        self.word(value, "action", &Fate::ALL.map(|fate| (fate.name(), fate)))
-                    }
-                    None => Some(Fate::Delete),
-                };
-                let (table, place) = table?;
-                Some(Dependant {
-                    table,
-                    fate: fate?,
-                    place,
-                })
-            }
-            DeValue::String(_) => {
-                let (text, place) = self.text_value(entry, "dependants")?;
-                let table = self.table_name(&text, place)?;
-                Some(Dependant {
-                    table,
-                    fate: Fate::Delete,
-                    place,
-                })
-            }
-            _ => {
-                self.wrong_type("dependants", "a list of tables", entry);
-                None
-            }
-        }
     }
 
     pub(super) fn files(

@@ -1,0 +1,33 @@
+//! What a schedule can say beyond the first rules, each to be switched on by itself.
+//!
+//! The numbers of a seed do not depend on it, so that a feature more changes a world only
+//! where it is used.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feature {
+    /// `from_end_of`
+    Rounding,
+    Tolerance,
+    /// `plausible_from`
+    Plausible,
+    /// `trigger_zone`
+    Zone,
+    /// `unless_active`
+    Activity,
+    Stages,
+    Notice,
+    /// Passes on several days, with rows updated and holds placed and released between them.
+    Days,
+}
+
+/// All that the model knows.
+pub const ALL: &[Feature] = &[
+    Feature::Rounding,
+    Feature::Tolerance,
+    Feature::Plausible,
+    Feature::Zone,
+    Feature::Activity,
+    Feature::Stages,
+    Feature::Notice,
+    Feature::Days,
+];
