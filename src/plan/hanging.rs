@@ -407,7 +407,7 @@ impl Judge<'_> {
     pub fn dependant_in_notice(&self, relations: &Relations, root: &Table, a: &str) -> String {
         self.some_dependant(relations, root, a, |table, d| {
             let in_notice = self.in_notice(table, d);
-            (in_notice != "FALSE").then_some(in_notice)
+            (in_notice != "FALSE").then(|| format!("({in_notice})"))
         })
     }
 
@@ -415,7 +415,7 @@ impl Judge<'_> {
     pub fn dependant_gated(&self, relations: &Relations, root: &Table, a: &str) -> String {
         self.some_dependant(relations, root, a, |table, d| {
             let gated = self.gated(table, d);
-            (gated != "FALSE").then_some(gated)
+            (gated != "FALSE").then(|| format!("({gated})"))
         })
     }
 }
