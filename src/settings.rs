@@ -47,7 +47,30 @@ pub struct Settings {
     throttle: Throttle,
     stores: BTreeMap<String, PathBuf>,
     log: Log,
+    ledger: Ledger,
     state: Option<PathBuf>,
+}
+
+/// Where the ledger's key is, and where it is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    published: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+}
+
+impl Ledger {
+    /// The folder that it is published to; in the state where nothing is said.
+    #[must_use]
+    pub fn published(&self) -> Option<&Path> {
+        self.published.as_deref()
+    }
+
+    /// The file of the private key that the service manager or somebody else provides; in
+    /// the state where there is none.
+    #[must_use]
+    pub fn key_file(&self) -> Option<&Path> {
+        self.key_file.as_deref()
+    }
 }
 
 /// The database to work on.
@@ -177,6 +200,10 @@ impl Settings {
                 format: raw.log.format,
                 level: raw.log.level.into(),
             },
+            ledger: Ledger {
+                published: raw.ledger.published,
+                key_file: raw.ledger.key_file.or_else(|| credential(&environment)),
+            },
             state,
         })
     }
@@ -203,6 +230,12 @@ impl Settings {
     #[must_use]
     pub fn log(&self) -> Log {
         self.log
+    }
+
+    /// Where the ledger's key is, and where it is published.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Where keys and the published log are. It may not exist yet.
@@ -293,6 +326,12 @@ impl Log {
     }
 }
 
+/// The ledger's key among systemd's credentials, if it is given there.
+fn credential(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let path = Path::new(environment.get("CREDENTIALS_DIRECTORY")?).join("ledger.key");
+    path.exists().then_some(path)
+}
+
 /// The XDG base directory specification has `~/.local/state`, and ignores a
 /// relative path.
 fn usual_state(environment: &BTreeMap<String, String>, as_root: bool) -> Option<PathBuf> {
@@ -333,6 +372,7 @@ struct Raw {
     throttle: RawThrottle,
     stores: BTreeMap<String, RawStore>,
     log: RawLog,
+    ledger: RawLedger,
     state: RawState,
 }
 
@@ -414,6 +454,13 @@ impl From<RawLevel> for tracing::Level {
             RawLevel::Trace => Self::TRACE,
         }
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawLedger {
+    published: Option<PathBuf>,
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]

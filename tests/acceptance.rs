@@ -12,7 +12,6 @@ use std::time::Duration;
 use retentiond::daemon::tick::{self, Order, TickError};
 use retentiond::enforce::RunReport;
 use retentiond::review::{self, How, NewVersion, ReviewError};
-use retentiond::settings::Settings;
 use retentiond::survey::{self, Coming};
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +43,7 @@ fn letters(id: &str, rest: &str) -> String {
 /// One pass as `run` makes it.
 async fn pass(url: &str, toml: &str) -> Result<RunReport, TickError> {
     let schedule = support::schedule(toml);
-    let settings = Settings::from_files(&[], None, std::iter::empty(), false).unwrap();
+    let settings = support::settings();
     let order = Order {
         url,
         schedule: &schedule,

@@ -225,6 +225,7 @@ async fn pass(conn: &mut PgConnection, kind: Kind, throttle: Throttle) -> Result
         patience: Duration::ZERO,
         throttle,
         stores: &Stores::default(),
+        log: None,
         only: &[],
         next: None,
         stop: &CancellationToken::new(),

@@ -243,8 +243,11 @@ pub(super) enum Ledger {
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: u32,
     },
-    /// Verify the log: hash every stored byte again, and compare
-    Verify,
+    /// Verify the log: hash every stored byte again, and compare with what was signed
+    Verify(LedgerVerify),
+    /// The key that checkpoints are signed with
+    #[command(subcommand)]
+    Key(LedgerKey),
     /// Write the entries with the keys of their records, the oldest first
     Export {
         #[command(flatten)]
@@ -256,6 +259,32 @@ pub(super) enum Ledger {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LedgerVerify {
+    /// Verify this export or published folder instead of the database
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// The public keys to believe, a line each [default: those in this program's state]
+    #[arg(long, value_name = "FILE")]
+    pub public_key: Option<PathBuf>,
+    /// A checkpoint that was kept elsewhere; only what came after it is read
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub from: Option<PathBuf>,
+    /// With --from, read what came before it too
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum LedgerKey {
+    /// Make the log's first key, or one in place of a key that is lost
+    New,
+    /// Go over to a new key, which the present one signs
+    Rotate,
+    /// Show the public keys
+    Show,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

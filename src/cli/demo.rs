@@ -60,7 +60,7 @@ pub(super) async fn run(context: &Context, arguments: args::Demo) -> Result<u8, 
     let url = cluster.url(DATABASE);
     fill(context, &cluster, &arguments, &schedule, clock, &media).await?;
 
-    let settings = settings(&media)?;
+    let settings = settings(&media, &home.join(STATE))?;
     let mut conn = store::connect(&url, "retentiond/demo", Limits::READING).await?;
     store::migrate(&mut conn).await?;
     let now = clock.now();
@@ -146,6 +146,9 @@ async fn accept(
     Ok(())
 }
 
+/// The folder of the log's key and its published copy.
+const STATE: &str = "ledger";
+
 /// The folder of `--data-dir`. It holds the server's folder, which suffers nothing beside
 /// its data, the files, and the schedule.
 struct Kept {
@@ -167,7 +170,7 @@ impl Kept {
         std::fs::create_dir_all(folder).map_err(failed)?;
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            if name != "database" && name != "media" && name != SCHEDULE_FILE {
+            if name != "database" && name != "media" && name != STATE && name != SCHEDULE_FILE {
                 return Err(ClusterError::NotOurs {
                     folder: folder.to_path_buf(),
                 }
@@ -272,12 +275,14 @@ async fn fill(
     Ok(())
 }
 
-/// The usual settings, with the sample's folder as the store `media`.
-fn settings(media: &Path) -> Result<Settings, Failure> {
-    let environment = [(
-        "RETENTIOND__STORES__MEDIA__PATH".to_owned(),
-        media.display().to_string(),
-    )];
+/// The usual settings, with the sample's folder as the store `media`, and the log's key and
+/// published copy beside it.
+fn settings(media: &Path, state: &Path) -> Result<Settings, Failure> {
+    let environment = [
+        ("RETENTIOND__STORES__MEDIA__PATH", media),
+        ("RETENTIOND__STATE__DIRECTORY", state),
+    ]
+    .map(|(name, path)| (name.to_owned(), path.display().to_string()));
     Ok(Settings::from_files(
         &[],
         None,

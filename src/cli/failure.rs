@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::output;
 use crate::daemon::tick::TickError;
+use crate::ledger::keyring::KeyError;
+use crate::ledger::publish::{FolderError, LogError};
 use crate::ledger::store::LedgerError;
 use crate::schedule::{Code, Diagnostics, Severity};
 use crate::settings::SettingsError;
@@ -323,6 +325,73 @@ impl From<LedgerError> for Failure {
     }
 }
 
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        let (code, hint) = match &error {
+            LogError::Ledger(LedgerError::OtherKey { .. }) => (
+                Code::NoSigningKey,
+                "a copied database goes on under its own log: keep the keys of each apart",
+            ),
+            LogError::Ledger(_) => (
+                Code::Internal,
+                "`retentiond ledger verify` says what is wrong with the log",
+            ),
+            LogError::Key(KeyError::Missing { .. }) => (
+                Code::NoSigningKey,
+                "bring the file of the private key back from its backup; if it is lost: `retentiond ledger key new`",
+            ),
+            LogError::Key(KeyError::Open(_)) => (
+                Code::NoSigningKey,
+                "chmod 600 the file; if others may have read it: `retentiond ledger key rotate`",
+            ),
+            LogError::Key(_) => (
+                Code::NoSigningKey,
+                "see that this account may read and write its state (state.directory in the settings)",
+            ),
+            LogError::Folder(_) => (
+                Code::Unpublished,
+                "see that this account may read and write the folder (ledger.published in the settings)",
+            ),
+            LogError::Behind { .. } => (
+                Code::Interlock,
+                "a backup was restored, or a replica took over that had not everything: `retentiond ledger replay` brings the lost entries back",
+            ),
+            LogError::Forked { .. } | LogError::Forged { .. } => (
+                Code::Interlock,
+                "another database's log, or one that was tampered with: compare with `retentiond ledger verify`, and ask whoever looks after both",
+            ),
+        };
+        match Self::failed(code, &error, Some(hint)) {
+            Self::Other {
+                code,
+                message,
+                causes,
+                hint,
+                ..
+            } if error.is_interlock() => Self::Other {
+                code,
+                exit: 3,
+                message: format!("{message}; nothing was done"),
+                causes,
+                hint,
+            },
+            other => other,
+        }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        LogError::Key(error).into()
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        LogError::Folder(error).into()
+    }
+}
+
 impl From<TickError> for Failure {
     fn from(error: TickError) -> Self {
         let (code, hint) = match error {
@@ -346,6 +415,8 @@ impl From<TickError> for Failure {
                 Code::ClockDiffers,
                 Some("set the clocks right; nothing goes while it is not certain what day it is"),
             ),
+            TickError::Log(error) => return error.into(),
+            TickError::State(error) => return error.into(),
             TickError::PlanChanged => (
                 Code::PlanChanged,
                 Some("look at `retentiond plan` again, and give its digest"),

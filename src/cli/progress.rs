@@ -79,6 +79,13 @@ impl Progress {
                     self.say(&format!("{class}: {reason}"));
                 }
             }
+            Event::Unpublished(reason) => {
+                if self.style != Style::Silent {
+                    self.say(&format!(
+                        "The ledger could not be sealed or published: {reason}."
+                    ));
+                }
+            }
             Event::Ended(report) => {
                 self.replace(None);
                 let asked = self.only.is_empty() || self.only.contains(&report.id);

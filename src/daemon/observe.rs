@@ -39,6 +39,9 @@ impl Teller {
                     );
                 }
             }
+            Event::Unpublished(words) => {
+                tracing::error!(error = words, "ledger not sealed or published");
+            }
             Event::Ended(report) => ended(report),
             Event::Began(class) => {
                 let (id, disposal) = (class.id.as_str(), class.disposal);

@@ -1,6 +1,7 @@
 //! One pass, from the connection to the report: what `retentiond run` does once and the
 //! daemon on its timetable.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::enforce::{self, EnforceError, Event, Pass, RunReport, Throttle};
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
+use crate::ledger::publish::{Log, LogError, Places};
 use crate::plan::Plan;
 use crate::review::{self, How, NewVersion, ReviewError};
 use crate::schedule::Schedule;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 use crate::store::{self, ConnectError, Limits};
 use crate::survey::{self, Coming, SurveyError};
 
@@ -89,6 +91,12 @@ pub enum TickError {
     /// The pass broke off. What was done before is in the ledger.
     #[error("the pass broke off; what was done before it is committed and in the ledger")]
     Enforce(#[from] EnforceError),
+    /// The log is not the one that was published, or cannot be compared with it.
+    #[error("{}; nothing was done", .0)]
+    Log(#[from] LogError),
+    /// There is nowhere for the log's key and its published copy.
+    #[error(transparent)]
+    State(#[from] SettingsError),
     /// Our own tables could not be read or written.
     #[error("could not use the bookkeeping in schema `retentiond`")]
     Bookkeeping(#[source] sqlx::Error),
@@ -128,6 +136,18 @@ pub fn limits(settings: &Settings) -> Limits {
         statement: settings.throttle().statement_timeout(),
         idle: Duration::from_secs(60),
     }
+}
+
+/// Where the log's keys and its published copy are.
+///
+/// # Errors
+/// When there is no folder for state.
+pub fn places(settings: &Settings) -> Result<Places, SettingsError> {
+    Ok(Places {
+        state: settings.state_directory()?.to_owned(),
+        published: settings.ledger().published().map(Path::to_owned),
+        credential: settings.ledger().key_file().map(Path::to_owned),
+    })
 }
 
 /// A name for this process that another can be told while it waits for a lease.
@@ -193,6 +213,10 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         .ok_or(TickError::NeverAccepted(*order.schedule.digest()))?;
     looked_at(&drawn.plan)?;
     let stores = stores(order.settings)?;
+    let log = Log::open(conn, &places(order.settings)?).await?;
+    // Before anything acts: a restored backup, or a replica that was behind, brings back the
+    // dead, and their entries are missing.
+    log.publish(conn, order.now).await?;
     let holder = holder();
     let pass = Pass {
         actor: order.actor,
@@ -200,6 +224,7 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         patience: order.patience,
         throttle: throttle(order.settings, order.full_speed),
         stores: &stores,
+        log: Some(&log),
         only: order.only,
         next: acting.every().next_after(order.now, acting.time_zone()),
         stop: order.stop,

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Row};
 
 use super::batch::{self, Bounds, Context, Done};
 use super::error::EnforceError;
+use super::log;
 use super::position::{self, Leave};
 use super::report::ClassReport;
 use super::{Event, Throttle};
@@ -216,6 +217,9 @@ impl Walk<'_, '_> {
                     self.tally(conn, scan, after.as_deref(), &until, &done, took)
                         .await?;
                     after = Some(until);
+                    if done.records > 0 {
+                        log::keep_up(conn, self.context.pass, self.context.clock).await;
+                    }
                     self.keep(conn).await?;
                     let rest = pace.rest(took);
                     if !rest.is_zero() {

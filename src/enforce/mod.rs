@@ -16,6 +16,7 @@ mod follow;
 mod keys;
 mod limit;
 mod locked;
+mod log;
 mod pass;
 mod position;
 mod report;
@@ -27,6 +28,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Stores;
+use crate::ledger::publish::Log;
 use crate::plan::Plan;
 
 pub use error::EnforceError;
@@ -76,6 +78,8 @@ pub struct Pass<'a> {
     pub throttle: Throttle,
     /// Where files lie.
     pub stores: &'a Stores,
+    /// Where the ledger is signed and published; without one it is only sealed.
+    pub log: Option<&'a Log>,
     /// Only these classes; empty for all.
     pub only: &'a [crate::ident::ClassId],
     /// When the next pass is due, so that each sweep ends in time; `None` to finish it now.
@@ -97,6 +101,9 @@ pub enum Event<'a> {
     Ended(&'a ClassReport),
     /// Something failed; already in words that may be logged.
     Trouble(&'a crate::ident::ClassId, &'a str),
+    /// The ledger could not be sealed or published; why, in words that may be logged. Tried
+    /// again after the next batch.
+    Unpublished(&'a str),
 }
 
 /// The time within a pass: the plan's instant, moved on by a clock that only runs forwards.

@@ -9,7 +9,8 @@ use super::class::{self, Ended};
 use super::error::EnforceError;
 use super::files;
 use super::limit;
-use super::report::{ClassReport, Outcome, RunReport, Status};
+use super::log;
+use super::report::{ClassReport, Head, Outcome, RunReport, Status};
 use super::{Event, Pass, PassClock};
 use crate::ident::ClassId;
 use crate::ledger::{Action, Entry, store as ledger};
@@ -98,7 +99,12 @@ where
             .iter()
             .position(|class| class.id == report.id)
     });
-    finish(conn, &first, pass, clock, run, entries, reports).await
+    let mut report = finish(conn, &first, pass, clock, run, entries, reports).await?;
+    match log::publish(conn, pass, clock).await {
+        Ok(signed) => report.checkpoint = signed.map(|signed| Head::new(signed.size, &signed.root)),
+        Err(reason) => report.unpublished = Some(reason),
+    }
+    Ok(report)
 }
 
 /// One class; a fault of its own ends in its report, not in an error.
@@ -459,6 +465,7 @@ async fn finish(
         classes,
         entries,
         checkpoint: None,
+        unpublished: None,
     };
     let word = serde_json::to_value(outcome)
         .ok()

@@ -1,5 +1,6 @@
 //! What a pass did, in the shape of `json.md`.
 
+use base64::Engine as _;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -26,8 +27,29 @@ pub struct RunReport {
     pub classes: Vec<ClassReport>,
     /// How many ledger entries it wrote.
     pub entries: u64,
-    /// The checkpoint that it published; none before sealing exists.
-    pub checkpoint: Option<serde_json::Value>,
+    /// The checkpoint that it published.
+    pub checkpoint: Option<Head>,
+    /// Why the ledger could not be published. What was done is in the database all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpublished: Option<String>,
+}
+
+/// Where the sealed log stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Head {
+    /// How many entries it has.
+    pub size: u64,
+    /// Its root, in base64.
+    pub root: String,
+}
+
+impl Head {
+    pub(super) fn new(size: u64, root: &[u8; 32]) -> Self {
+        Self {
+            size,
+            root: base64::engine::general_purpose::STANDARD.encode(root),
+        }
+    }
 }
 
 /// How a pass ended.
@@ -141,13 +163,14 @@ pub enum Status {
 }
 
 impl RunReport {
-    /// 1 when a class failed or was refused or a record was set aside, 3 when something
+    /// 1 when a class failed or was refused, a record was set aside or the ledger could not
+    /// be published, 3 when something
     /// waits for a person, else 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let failed =
             |c: &ClassReport| matches!(c.status, Status::Failed | Status::Refused) || c.failed > 0;
-        if self.classes.iter().any(failed) {
+        if self.classes.iter().any(failed) || self.unpublished.is_some() {
             1
         } else if self.waiting_schedule.is_some()
             || self

@@ -142,6 +142,16 @@ actions! {
     LimitsLifted = "limits-lifted",
     /// The ledger was verified.
     Verified = "verified",
+    /// Checkpoints are signed by another key from now on; the old one signs that.
+    KeyChanged = "key-changed",
+    /// The log goes on under another name, since entries were lost for good.
+    OriginChanged = "origin-changed",
+    /// The manifests of a year are dropped, after their own retention.
+    DetailsDropped = "details-dropped",
+    /// Entries that a restored database had lost were brought back, and repeated.
+    Replayed = "replayed",
+    /// What was deleted is gone from the table's files too.
+    Erased = "erased",
 }
 
 /// An action that this program does not know.

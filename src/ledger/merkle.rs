@@ -40,17 +40,28 @@ impl CompactRange {
         Self::default()
     }
 
-    /// Adds the hash of the next leaf.
-    pub fn push(&mut self, leaf: Hash) {
+    /// A tree of `size` leaves from the roots of the perfect trees that it consists of,
+    /// largest first; `None` if they are not as many as `size` has bits set.
+    #[must_use]
+    pub fn resume(size: u64, roots: Vec<Hash>) -> Option<Self> {
+        (roots.len() == size.count_ones() as usize).then_some(Self { size, roots })
+    }
+
+    /// Adds the hash of the next leaf. Answers the hashes of the perfect trees that it
+    /// completes, which never change again: of two leaves, of four and so on.
+    pub fn push(&mut self, leaf: Hash) -> Vec<Hash> {
         let mut hash = leaf;
+        let mut completed = Vec::new();
         // Each bit set at the end of the old size is a tree as large as `hash`'s.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.roots.pop() {
                 hash = node_hash(&left, &hash);
+                completed.push(hash);
             }
         }
         self.roots.push(hash);
         self.size += 1;
+        completed
     }
 
     /// How many leaves were pushed.
@@ -144,7 +155,9 @@ mod tests {
             let leaves: Vec<Hash> = (0..size).map(|i| leaf_hash(&i.to_be_bytes())).collect();
             let root = |leaves: &[Hash]| {
                 let mut range = CompactRange::new();
-                leaves.iter().for_each(|leaf| range.push(*leaf));
+                for leaf in leaves {
+                    range.push(*leaf);
+                }
                 range.root()
             };
             let i = at.index(size - 1);

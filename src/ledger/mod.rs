@@ -20,11 +20,19 @@
 //!
 //! Every byte of both formats: `docs/LEDGER.md`.
 
+pub mod audit;
+pub mod checkpoint;
 pub mod entry;
 pub mod key;
+pub mod keychange;
+pub mod keyring;
 pub mod manifest;
 pub mod merkle;
+pub mod note;
+pub mod proof;
+pub mod publish;
 pub mod store;
+pub mod tree;
 mod wire;
 
 pub use entry::{Action, Entry, EntryId};

@@ -69,7 +69,7 @@ impl Key {
 }
 
 /// Every key but `stores.NAME.path`.
-pub const KEYS: [Key; 9] = [
+pub const KEYS: [Key; 11] = [
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
     Key::new("throttle", "duty_cycle", Kind::Number(0.01, 1.0)),
@@ -90,6 +90,8 @@ pub const KEYS: [Key; 9] = [
         "level",
         Kind::Word(&["error", "warn", "info", "debug", "trace"]),
     ),
+    Key::new("ledger", "published", Kind::Folder),
+    Key::new("ledger", "key_file", Kind::Folder),
     Key::new("state", "directory", Kind::Folder),
 ];
 

@@ -52,6 +52,10 @@ impl Desk {
             .args(words)
             .env_clear()
             .env("HOME", self.folder.path())
+            .env(
+                "RETENTIOND__STATE__DIRECTORY",
+                self.folder.path().join("state"),
+            )
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());

@@ -46,6 +46,7 @@ fn start(url: &str, schedule: &str) -> Process {
         .current_dir(folder.path())
         .env_clear()
         .env("HOME", folder.path())
+        .env("RETENTIOND__STATE__DIRECTORY", folder.path().join("state"))
         .env("NOTIFY_SOCKET", &path)
         .env("WATCHDOG_USEC", "200000")
         .env("RETENTIOND__DATABASE__URL", url)

@@ -1,11 +1,15 @@
 //! Writing.
 
 use chrono::{TimeZone, Utc};
-use retentiond::ledger::store::{LedgerError, STATEMENTS, Verdict, append, next_entry_ids, verify};
+use retentiond::ledger::audit::{Trust, Verdict};
+use retentiond::ledger::note::Key;
+use retentiond::ledger::store::{
+    LedgerError, Reading, STATEMENTS, append, checkpoint, next_entry_ids, origin, seal, verify,
+};
 use retentiond::ledger::{Action, Entry, EntryId};
 use sqlx::{Connection, Executor};
 
-use crate::database::{attempt, deleted, manifest, migrated, noon, run};
+use crate::database::{attempt, deleted, look, manifest, migrated, noon, run};
 
 #[tokio::test]
 async fn every_statement_fits_the_migrated_tables() {
@@ -14,7 +18,7 @@ async fn every_statement_fits_the_migrated_tables() {
         let text = sqlx::SqlStr::from_static(statement);
         (&mut conn).prepare(text).await.expect(statement);
     }
-    assert_eq!(STATEMENTS.len(), 10);
+    assert_eq!(STATEMENTS.len(), 24);
 }
 
 #[tokio::test]
@@ -45,7 +49,7 @@ async fn an_entry_that_contradicts_its_manifest_is_not_written() {
         "entry 1 was not written: it has records but no table"
     );
 
-    let verified = verify(&mut conn, |_| {}).await.unwrap();
+    let verified = look(&mut conn).await;
     assert_eq!(verified.entries, 0);
     append(&mut conn, &entry, Some(&records)).await.unwrap();
 }
@@ -63,14 +67,14 @@ async fn an_entry_and_its_manifest_go_with_the_transaction() {
     transaction.rollback().await.unwrap();
     assert_eq!(ids, [EntryId(1)]);
 
-    let verified = verify(&mut conn, |_| {}).await.unwrap();
+    let verified = look(&mut conn).await;
     assert_eq!((verified.verdict, verified.entries), (Verdict::Ok, 0));
     // The number is gone, which is no fault.
     let ids = next_entry_ids(&mut conn, 2).await.unwrap();
     assert_eq!(ids, [EntryId(2), EntryId(3)]);
     let entry = deleted(3, "correspondence", &records);
     append(&mut conn, &entry, Some(&records)).await.unwrap();
-    let verified = verify(&mut conn, |_| {}).await.unwrap();
+    let verified = look(&mut conn).await;
     assert_eq!(
         (verified.verdict, verified.entries, verified.records),
         (Verdict::Ok, 1, 1)
@@ -117,7 +121,7 @@ async fn records_lie_in_the_year_of_their_entry_in_utc_whatever_the_session_s_zo
         .unwrap();
         assert_eq!(lies_in, partition);
     }
-    let verified = verify(&mut conn, |_| {}).await.unwrap();
+    let verified = look(&mut conn).await;
     assert_eq!((verified.verdict, verified.records), (Verdict::Ok, 5));
 }
 
@@ -128,8 +132,10 @@ async fn select_and_insert_are_all_that_a_service_needs() {
         &mut conn,
         "CREATE ROLE ledger_service_role;
          GRANT USAGE ON SCHEMA retentiond TO ledger_service_role;
-         GRANT SELECT, INSERT ON retentiond.ledger_entry, retentiond.ledger_manifest
+         GRANT SELECT, INSERT ON retentiond.ledger_entry, retentiond.ledger_manifest,
+            retentiond.ledger_seal, retentiond.ledger_checkpoint, retentiond.ledger_origin
             TO ledger_service_role;
+         GRANT SELECT, INSERT, DELETE ON retentiond.unsealed TO ledger_service_role;
          GRANT USAGE ON SEQUENCE retentiond.ledger_entry_id TO ledger_service_role;
          SET ROLE ledger_service_role",
     )
@@ -138,8 +144,25 @@ async fn select_and_insert_are_all_that_a_service_needs() {
     let records = manifest(&[1], None, 1);
     let entry = deleted(id.0, "correspondence", &records);
     append(&mut conn, &entry, Some(&records)).await.unwrap();
-    let verified = verify(&mut conn, |_| {}).await.unwrap();
-    assert_eq!((verified.verdict, verified.records), (Verdict::Ok, 1));
+    assert_eq!(seal(&mut conn).await.unwrap(), 1);
+    let key = Key::new(&origin(&mut conn).await.unwrap(), &[7; 32]).unwrap();
+    assert!(checkpoint(&mut conn, &key, noon()).await.unwrap().is_some());
+    let trust = Trust {
+        keys: vec![key.verifier()],
+        checkpoints: Vec::new(),
+    };
+    let verified = verify(&mut conn, &trust, &Reading::Whole, |_| {})
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            verified.verdict,
+            verified.records,
+            verified.size,
+            verified.checkpoints
+        ),
+        (Verdict::Ok, 1, 1, 1)
+    );
     let change = "DELETE FROM retentiond.ledger_entry";
     assert!(attempt(&mut conn, change).await.is_err());
 }

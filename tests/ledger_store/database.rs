@@ -3,13 +3,18 @@
 use chrono::{DateTime, Days, Months, NaiveDate, TimeDelta, TimeZone, Utc};
 use retentiond::demo::cluster;
 use retentiond::ident::{ClassId, Ident, TableName};
-use retentiond::ledger::store::{append, next_entry_ids};
+use retentiond::ledger::audit::{Trust, Verification};
+use retentiond::ledger::store::{Reading, append, next_entry_ids, verify};
 use retentiond::ledger::{
     Action, Entry, EntryId, KeyColumns, KeyKind, KeyValue, Manifest, ManifestBuilder,
 };
 use sqlx::{Connection, PgConnection};
 
-const MIGRATION: &str = include_str!("../../migrations/0002_ledger.sql");
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/0001_bookkeeping.sql"),
+    include_str!("../../migrations/0002_ledger.sql"),
+    include_str!("../../migrations/0004_sealing.sql"),
+];
 
 /// An empty database with the schema `retentiond`, connected to as its superuser.
 pub async fn empty(name: &str) -> PgConnection {
@@ -28,7 +33,16 @@ pub async fn migrated(name: &str) -> PgConnection {
 }
 
 pub async fn migrate(conn: &mut PgConnection) {
-    run(conn, MIGRATION).await;
+    for migration in MIGRATIONS {
+        run(conn, migration).await;
+    }
+}
+
+/// What verification says with nothing from outside.
+pub async fn look(conn: &mut PgConnection) -> Verification {
+    verify(conn, &Trust::default(), &Reading::Whole, |_| {})
+        .await
+        .unwrap()
 }
 
 pub async fn run(conn: &mut PgConnection, sql: &str) {

@@ -1,11 +1,12 @@
 //! Whoever can disable a trigger can change a byte; verification names the entry.
 
 use retentiond::ledger::EntryId;
-use retentiond::ledger::store::{FirstBad, Progress, Verdict, Verification, append, verify};
+use retentiond::ledger::audit::{FirstBad, Trust, Verdict, Verification};
+use retentiond::ledger::store::{Progress, Reading, append, verify};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::database::{deleted, manifest, migrated, run, small_ledger};
+use crate::database::{deleted, look, manifest, migrated, run, small_ledger};
 
 /// What verification says after `sql`, done by a superuser without the triggers, and
 /// undone afterwards.
@@ -19,14 +20,15 @@ async fn after(conn: &mut PgConnection, sql: &str) -> Verification {
     )
     .await;
     run(&mut transaction, sql).await;
-    let found = verify(&mut transaction, |_| {}).await.unwrap();
+    let found = look(&mut transaction).await;
     transaction.rollback().await.unwrap();
     found
 }
 
 fn bad(entry: i64, what: &str) -> Option<FirstBad> {
     Some(FirstBad {
-        entry: EntryId(entry),
+        entry: None,
+        id: Some(EntryId(entry)),
         what: what.to_owned(),
     })
 }
@@ -35,20 +37,28 @@ fn bad(entry: i64, what: &str) -> Option<FirstBad> {
 async fn an_untouched_ledger_is_ok_and_unanchored() {
     let mut conn = small_ledger("ledger_untouched").await;
     let mut heard = Vec::new();
-    let found = verify(&mut conn, |progress| heard.push(progress))
-        .await
-        .unwrap();
+    let found = verify(&mut conn, &Trust::default(), &Reading::Whole, |progress| {
+        heard.push(progress)
+    })
+    .await
+    .unwrap();
     let all = Progress {
         entries: 4,
         records: 5,
     };
-    assert_eq!(heard, [all]);
+    // After each page: of the sealed entries, of which there are none, and of the others.
+    let none = Progress {
+        entries: 0,
+        records: 0,
+    };
+    assert_eq!(heard, [none, all]);
     assert_eq!(
         found.to_json(),
         json!({ "verify": {
             "verdict": "OK", "anchored": false, "size": 0,
             "root": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-            "unsealed": 4, "entries": 4, "records": 5, "first_bad": null, "dropped": [],
+            "unsealed": 4, "entries": 4, "records": 5, "checkpoints": 0, "first_bad": null,
+            "remarks": [], "dropped": [],
         } })
     );
 }
@@ -167,7 +177,7 @@ async fn every_byte_of_a_manifest_counts() {
                  WHERE entry_id = 3"
             );
             let found = after(&mut conn, &change).await;
-            let named = found.first_bad.map(|bad| bad.entry);
+            let named = found.first_bad.and_then(|bad| bad.id);
             assert_eq!(named, Some(EntryId(3)), "{change}");
             assert_ne!(found.verdict, Verdict::Ok, "{change}");
         }
@@ -299,10 +309,12 @@ async fn a_ledger_of_many_pages_is_read_to_its_end() {
     }
     transaction.commit().await.unwrap();
     let mut heard = Vec::new();
-    let found = verify(&mut conn, |progress| heard.push(progress.entries))
-        .await
-        .unwrap();
-    assert_eq!(heard, [500, 1000, 1201]);
+    let found = verify(&mut conn, &Trust::default(), &Reading::Whole, |progress| {
+        heard.push(progress.entries)
+    })
+    .await
+    .unwrap();
+    assert_eq!(heard, [0, 500, 1000, 1201]);
     assert_eq!(
         (found.verdict, found.entries, found.records),
         (Verdict::Ok, 1_201, 2_402)

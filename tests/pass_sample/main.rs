@@ -437,10 +437,15 @@ async fn a_second_pass_disposes_of_nothing_and_rewrites_nothing() {
 async fn the_ledger_verifies() {
     let story = story().await;
     let mut conn = support::ours(&story.url).await;
-    let verified = retentiond::ledger::store::verify(&mut conn, |_| ())
-        .await
-        .unwrap()
-        .to_json();
+    let verified = retentiond::ledger::store::verify(
+        &mut conn,
+        &retentiond::ledger::audit::Trust::default(),
+        &retentiond::ledger::store::Reading::Whole,
+        |_| (),
+    )
+    .await
+    .unwrap()
+    .to_json();
     let verify = &verified["verify"];
     assert_eq!(verify["verdict"], "OK", "{verify}");
     assert_eq!(verify["first_bad"], serde_json::Value::Null);

@@ -15,6 +15,7 @@ use retentiond::ledger::{KeyValue, RecordKey};
 use retentiond::plan::Plan;
 use retentiond::review::{self, NewHold};
 use retentiond::schedule::{self, Schedule};
+use retentiond::settings::Settings;
 use retentiond::{store, survey};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -178,6 +179,7 @@ pub async fn enforce_plan(
         patience: Duration::ZERO,
         throttle,
         stores,
+        log: None,
         only: &[],
         next,
         stop: &CancellationToken::new(),
@@ -192,6 +194,18 @@ pub async fn enforce_plan(
     .await;
     conn.close().await.unwrap();
     report
+}
+
+/// The folder for the state of passes that are made as the program makes them. Each log has
+/// a folder in it by its own random name.
+pub fn state() -> String {
+    concat!(env!("CARGO_TARGET_TMPDIR"), "/state").to_owned()
+}
+
+/// Settings with nothing but that folder.
+pub fn settings() -> Settings {
+    let state = ("RETENTIOND__STATE__DIRECTORY".to_owned(), state());
+    Settings::from_files(&[], None, [state].into_iter(), false).expect("the settings are good")
 }
 
 /// A file store.
@@ -317,6 +331,7 @@ pub async fn pass_on(
         patience: Duration::ZERO,
         throttle,
         stores: &Stores::default(),
+        log: None,
         only: &[],
         next: schedule.every().next_after(now, schedule.time_zone()),
         stop: &CancellationToken::new(),

@@ -214,6 +214,7 @@ impl Run {
             patience: self.patience,
             throttle: self.throttle,
             stores: &self.stores,
+            log: None,
             only: &self.only,
             next,
             stop: &self.stop,
@@ -419,9 +420,16 @@ pub async fn faults(url: &str, before: &Rows, tables: &[&str]) -> Vec<String> {
         }
     }
     let mut conn = support::ours(url).await;
-    let verification = ledger::store::verify(&mut conn, |_| ()).await.unwrap();
+    let verification = ledger::store::verify(
+        &mut conn,
+        &ledger::audit::Trust::default(),
+        &ledger::store::Reading::Whole,
+        |_| (),
+    )
+    .await
+    .unwrap();
     conn.close().await.unwrap();
-    if verification.verdict != ledger::store::Verdict::Ok {
+    if verification.verdict != ledger::audit::Verdict::Ok {
         faults.push(format!(
             "the ledger does not verify: {}",
             verification.to_json()

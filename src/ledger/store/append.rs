@@ -13,13 +13,18 @@ SELECT nextval('retentiond.ledger_entry_id')
 FROM generate_series(1, $1)";
 
 pub(super) const INSERT_ENTRY: &str = "\
+WITH unsealed AS (
+    INSERT INTO retentiond.unsealed (entry_id) VALUES ($1)
+)
 INSERT INTO retentiond.ledger_entry
     (entry_id, at, action, class_id, table_name, run_id, count, body, hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-/// Both rows or neither, in one round trip.
+/// All rows or none, in one round trip.
 pub(super) const INSERT_ENTRY_AND_MANIFEST: &str = "\
-WITH entry AS (
+WITH unsealed AS (
+    INSERT INTO retentiond.unsealed (entry_id) VALUES ($1)
+), entry AS (
     INSERT INTO retentiond.ledger_entry
         (entry_id, at, action, class_id, table_name, run_id, count, body, hash)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

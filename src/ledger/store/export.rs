@@ -17,10 +17,11 @@ use crate::ledger::manifest::{self, Record};
 
 /// The year is what the manifest's partition is chosen by when it is written.
 pub(super) const ENTRIES_WITH_RECORDS: &str = concat!(
-    "SELECT e.entry_id, e.body, e.hash, m.records
+    "SELECT e.entry_id, e.body, e.hash, s.leaf_index, m.records, m.seed
 FROM retentiond.ledger_entry AS e
+LEFT JOIN retentiond.ledger_seal AS s ON s.entry_id = e.entry_id
 LEFT JOIN LATERAL (
-    SELECT records
+    SELECT records, seed
     FROM retentiond.ledger_manifest
     WHERE entry_id = e.entry_id
       AND year = extract(year FROM e.at AT TIME ZONE 'UTC')::smallint
@@ -29,7 +30,7 @@ LEFT JOIN LATERAL (
 WHERE ",
     chosen!(),
     "
-ORDER BY e.entry_id
+ORDER BY s.leaf_index NULLS LAST, e.entry_id
 LIMIT $8"
 );
 
@@ -53,6 +54,9 @@ struct EntryJson<'a> {
     schedule: Option<String>,
     actor: &'a str,
     records: Option<Vec<RecordJson>>,
+    /// Of the records' salts: with it the records can be held against the entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<String>,
     leaf: String,
     hash: String,
 }
@@ -71,6 +75,8 @@ struct Shown {
     columns: KeyColumns,
     parent_columns: Option<KeyColumns>,
     records: Vec<Record>,
+    /// Only where every record is shown: whoever has it can try keys against the others.
+    seed: Option<[u8; 32]>,
 }
 
 impl Shown {
@@ -93,6 +99,7 @@ impl Shown {
             columns: header.columns.clone(),
             parent_columns: header.parent_columns.clone(),
             records,
+            seed: None,
         })
     }
 
@@ -111,21 +118,6 @@ impl Shown {
     }
 }
 
-/// The object of `ledger export` for one entry and its packed records, if it has any.
-///
-/// `records` is empty for an entry that is about no records, and null for one whose
-/// records are not there any more.
-///
-/// # Errors
-/// When the packed records cannot be read.
-pub fn export_json(entry: &StoredEntry, packed: Option<&[u8]>) -> Result<Value, LedgerError> {
-    let shown = packed
-        .map(|packed| Shown::unpack(entry, packed, None))
-        .transpose()?;
-    serde_json::to_value(entry_json(entry, shown.as_ref()))
-        .map_err(|error| LedgerError::Output(error.into()))
-}
-
 fn entry_json<'a>(stored: &'a StoredEntry, shown: Option<&Shown>) -> EntryJson<'a> {
     let entry = &stored.entry;
     EntryJson {
@@ -142,6 +134,7 @@ fn entry_json<'a>(stored: &'a StoredEntry, shown: Option<&Shown>) -> EntryJson<'
             (None, None) => Some(Vec::new()),
             (None, Some(_)) => None,
         },
+        seed: shown.and_then(|shown| shown.seed).map(hex::encode),
         leaf: hex::encode(&stored.bytes),
         hash: hex::encode(stored.hash),
     }
@@ -189,8 +182,8 @@ fn write_csv(
     Ok(())
 }
 
-/// Writes the entries that `filter` asks for, oldest first whatever its order says, and
-/// returns how many. With a key, only that record of each entry is shown, and none of
+/// Writes the entries that `filter` asks for, in the order of the sealed log and then those
+/// that are not sealed yet, whatever the filter's order says, and returns how many. With a key, only that record of each entry is shown, and none of
 /// its neighbours.
 ///
 /// # Errors
@@ -212,9 +205,12 @@ pub async fn export(
     while let Some(row) = rows.try_next().await.map_err(LedgerError::reading)? {
         let entry = StoredEntry::from_row(&row)?;
         let packed: Option<&[u8]> = row.try_get("records").map_err(LedgerError::reading)?;
-        let shown = packed
+        let mut shown = packed
             .map(|packed| Shown::unpack(&entry, packed, only))
             .transpose()?;
+        if let (Some(shown), None) = (&mut shown, only) {
+            shown.seed = row.try_get("seed").map_err(LedgerError::reading)?;
+        }
         match format {
             ExportFormat::JsonLines => {
                 serde_json::to_writer(&mut *out, &entry_json(&entry, shown.as_ref()))
@@ -248,6 +244,17 @@ fn day(days: i32) -> String {
     NaiveDate::from_epoch_days(days).map_or_else(|| format!("day {days}"), |date| date.to_string())
 }
 
+/// The days since 1 January 1970 of what [`day`] writes.
+pub(in crate::ledger) fn parse_day(text: &str) -> Option<i32> {
+    match text.strip_prefix("day ") {
+        Some(days) => days.parse().ok(),
+        None => text
+            .parse::<NaiveDate>()
+            .ok()
+            .map(|date| date.to_epoch_days()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -260,6 +267,9 @@ mod tests {
         assert_eq!(day(-1), "1969-12-31");
         assert_eq!(day(20_779), "2026-11-22");
         assert_eq!(day(i32::MAX), "day 2147483647");
+        for days in [0, -1, 20_779, 4_000_000, i32::MAX, i32::MIN] {
+            assert_eq!(parse_day(&day(days)), Some(days));
+        }
     }
 
     #[test]

@@ -20,9 +20,10 @@ FROM retentiond.ledger_manifest
 WHERE table_name = $1";
 
 pub(super) const ONE_MANIFEST: &str = "\
-SELECT e.entry_id, e.body, e.hash, m.records
+SELECT e.entry_id, e.body, e.hash, s.leaf_index, m.records
 FROM retentiond.ledger_manifest AS m
 JOIN retentiond.ledger_entry AS e ON e.entry_id = m.entry_id
+LEFT JOIN retentiond.ledger_seal AS s ON s.entry_id = m.entry_id
 WHERE m.entry_id = $1
   AND m.year = $2";
 

@@ -28,8 +28,9 @@ macro_rules! chosen {
 pub(super) use chosen;
 
 pub(super) const OLDEST_FIRST: &str = concat!(
-    "SELECT e.entry_id, e.body, e.hash
+    "SELECT e.entry_id, e.body, e.hash, s.leaf_index
 FROM retentiond.ledger_entry AS e
+LEFT JOIN retentiond.ledger_seal AS s ON s.entry_id = e.entry_id
 WHERE ",
     chosen!(),
     "
@@ -38,8 +39,9 @@ LIMIT $8"
 );
 
 pub(super) const NEWEST_FIRST: &str = concat!(
-    "SELECT e.entry_id, e.body, e.hash
+    "SELECT e.entry_id, e.body, e.hash, s.leaf_index
 FROM retentiond.ledger_entry AS e
+LEFT JOIN retentiond.ledger_seal AS s ON s.entry_id = e.entry_id
 WHERE ",
     chosen!(),
     "
@@ -106,7 +108,7 @@ impl StoredEntry {
         }
     }
 
-    /// From the columns `entry_id`, `body` and `hash`.
+    /// From the columns `entry_id`, `body`, `hash` and `leaf_index`.
     pub(super) fn from_row(row: &PgRow) -> Result<Self, LedgerError> {
         let id = EntryId(row.try_get("entry_id").map_err(LedgerError::reading)?);
         let bytes: Vec<u8> = row.try_get("body").map_err(LedgerError::reading)?;
@@ -116,7 +118,10 @@ impl StoredEntry {
             entry,
             bytes,
             hash: row.try_get("hash").map_err(LedgerError::reading)?,
-            index: None,
+            index: row
+                .try_get::<Option<i64>, _>("leaf_index")
+                .map_err(LedgerError::reading)?
+                .map(i64::unsigned_abs),
         })
     }
 }

@@ -1,8 +1,8 @@
-//! The ledger's tables: append, list, find, export, verify.
+//! The ledger's tables: append, seal, list, find, export, verify.
 //!
 //! Every statement stands here as a constant text, and a test prepares each one
-//! against the migrated tables. Whoever appends owns the transaction; nothing here
-//! begins, commits or retries one. Rows are streamed: what is held at a time is one
+//! against the migrated tables. Whoever appends owns the transaction; only
+//! sealing and signing make one of their own. Rows are streamed: what is held at a time is one
 //! entry with its packed records, however long the ledger is.
 //!
 //! Reading trusts nothing that is stored: it decodes the entry's own bytes, and the
@@ -10,17 +10,23 @@
 //! [`verify`]'s question.
 
 mod append;
+mod checkpoint;
 mod csv;
 mod export;
 mod find;
 mod list;
+mod seal;
 mod verify;
 
 pub use append::{append, next_entry_ids};
-pub use export::{ExportFormat, export, export_json};
+pub use checkpoint::{Signed, checkpoint, checkpoint_over, latest_checkpoint, origin};
+pub(in crate::ledger) use export::parse_day;
+pub use export::{ExportFormat, export};
 pub use find::{RecordLine, find_record};
 pub use list::{Filter, Order, StoredEntry, list};
-pub use verify::{FirstBad, Progress, Verdict, Verification, verify};
+pub(in crate::ledger) use seal::sealed_with_records;
+pub use seal::{Head, consistency, head, inclusion, root_at, seal, size};
+pub use verify::{Progress, Reading, verify};
 
 use super::entry::{EntryError, EntryId};
 use super::manifest::ManifestError;
@@ -60,13 +66,24 @@ pub enum LedgerError {
         /// What does not fit.
         why: &'static str,
     },
+    /// What is kept of the sealed log's tree is not whole. Verification says where.
+    #[error("the sealed log is not whole: {0}")]
+    Seal(&'static str),
+    /// A key of another log.
+    #[error("the signing key is that of the log {key}, and this log is {origin}")]
+    OtherKey {
+        /// The key's name.
+        key: String,
+        /// This log's name.
+        origin: String,
+    },
     /// The file or pipe that an export goes to.
     #[error("the export could not be written")]
     Output(#[source] std::io::Error),
 }
 
 impl LedgerError {
-    fn reading(source: sqlx::Error) -> Self {
+    pub(in crate::ledger) fn reading(source: sqlx::Error) -> Self {
         Self::Database {
             what: "read",
             source,
@@ -83,6 +100,17 @@ impl LedgerError {
 
 /// Every statement of this room, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
+    checkpoint::ORIGIN,
+    checkpoint::ONE,
+    checkpoint::LATEST,
+    checkpoint::FIRST_WITH,
+    checkpoint::INSERT,
+    seal::SIZE,
+    seal::SEALED_WITH_RECORDS,
+    seal::NODES,
+    seal::WAITING,
+    seal::INSERT_SEALS,
+    seal::NO_LONGER_WAITING,
     append::NEXT_IDS,
     append::INSERT_ENTRY,
     append::INSERT_ENTRY_AND_MANIFEST,
@@ -91,6 +119,9 @@ pub const STATEMENTS: &[&str] = &[
     find::FILTERS_OF_A_TABLE,
     find::ONE_MANIFEST,
     export::ENTRIES_WITH_RECORDS,
-    verify::PAGE,
+    verify::SEALED,
+    verify::UNSEALED,
+    verify::CHECKPOINTS,
+    verify::KEY_CHANGES,
     verify::MANIFESTS_WITHOUT_ENTRY,
 ];

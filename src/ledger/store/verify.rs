@@ -1,46 +1,73 @@
-//! Whether the ledger is what was written.
+//! Whether the ledger in the database is what was written and signed.
 //!
 //! Every stored byte is read and hashed again, every entry is decoded and encoded
-//! again, and everything that is derived from one (columns, root, filter, year) is
-//! computed again and compared. What this cannot see alone is a ledger that was
-//! rewritten as a whole, consistently, or cut off at its end: that takes a checkpoint
-//! that was kept elsewhere, so that the answer says `anchored: false` until it has one.
+//! again, and everything that is derived from one (columns, root, filter, year, place,
+//! hashes of the tree) is computed again and compared; then the log as a whole is held
+//! against the checkpoints that are known ([`crate::ledger::audit`]).
 
-use std::fmt;
-
-use base64::Engine as _;
 use chrono::{DateTime, Datelike, Utc};
 use futures_util::TryStreamExt;
-use serde_json::{Value, json};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::LedgerError;
-use crate::ledger::entry::{Entry, EntryId};
+use super::seal::{signed, tree_of};
+use crate::ledger::audit::{Audit, Fault, Trust, Verification};
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::entry::{Action, Entry, EntryId};
+use crate::ledger::keychange::KeyChange;
 use crate::ledger::manifest::Manifest;
-use crate::ledger::merkle::{CompactRange, Hash, leaf_hash};
+use crate::ledger::merkle::{Hash, leaf_hash};
 
 /// Entries read by one statement, and so by one snapshot: an entry and its manifest are
 /// seen together or not at all, and no snapshot is held while the whole is read.
 const ENTRIES_A_PAGE: i64 = 500;
 
-pub(super) const PAGE: &str = "\
-WITH page AS (
-    SELECT entry_id, at, action, class_id, table_name, run_id, count, body, hash
-    FROM retentiond.ledger_entry
-    WHERE entry_id >= $1
-    ORDER BY entry_id
-    LIMIT $2
-)
+macro_rules! with_manifest {
+    ($page:literal, $order:literal) => {
+        concat!(
+            "WITH page AS (",
+            $page,
+            ")
 SELECT page.*, m.year, m.manifest_table, m.seed, m.filter, m.records
 FROM page
 LEFT JOIN LATERAL (
     SELECT year, table_name AS manifest_table, seed, filter, records
     FROM retentiond.ledger_manifest
-    WHERE entry_id = page.entry_id
+    WHERE entry_id = page.sealed_id
     OFFSET 0 -- looked up entry by entry, in every year: one may lie in a wrong one
 ) AS m ON true
-ORDER BY page.entry_id";
+ORDER BY ",
+            $order
+        )
+    };
+}
+
+pub(super) const SEALED: &str = with_manifest!(
+    "
+    SELECT s.leaf_index, s.entry_id AS sealed_id, s.nodes,
+           e.entry_id, e.at, e.action, e.class_id, e.table_name, e.run_id, e.count, e.body, e.hash
+    FROM retentiond.ledger_seal AS s
+    LEFT JOIN retentiond.ledger_entry AS e ON e.entry_id = s.entry_id
+    WHERE s.leaf_index >= $1
+    ORDER BY s.leaf_index
+    LIMIT $2
+",
+    "page.leaf_index"
+);
+
+pub(super) const UNSEALED: &str = with_manifest!(
+    "
+    SELECT NULL::bigint AS leaf_index, e.entry_id AS sealed_id, NULL::bytea AS nodes,
+           e.entry_id, e.at, e.action, e.class_id, e.table_name, e.run_id, e.count, e.body, e.hash
+    FROM retentiond.ledger_entry AS e
+    WHERE e.entry_id >= $1
+      AND NOT EXISTS (SELECT FROM retentiond.ledger_seal AS s WHERE s.entry_id = e.entry_id)
+    ORDER BY e.entry_id
+    LIMIT $2
+",
+    "page.entry_id"
+);
 
 pub(super) const MANIFESTS_WITHOUT_ENTRY: &str = "\
 SELECT min(m.entry_id) AS first, count(*) AS number
@@ -50,88 +77,11 @@ WHERE NOT EXISTS (
     WHERE e.entry_id = m.entry_id
 )";
 
-/// The answer, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Everything is as it was written, as far as was looked.
-    Ok,
-    /// A byte, an entry, an order or a derived value is not what it was.
-    Tampered,
-    /// Shorter than a checkpoint that is known.
-    Truncated,
-    /// As long as a checkpoint that is known, with another root.
-    Forked,
-    /// Something could not be checked.
-    Incomplete,
-}
+pub(super) const CHECKPOINTS: &str = "\
+SELECT size, root, note FROM retentiond.ledger_checkpoint ORDER BY size";
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ok => "OK",
-            Self::Tampered => "TAMPERED",
-            Self::Truncated => "TRUNCATED",
-            Self::Forked => "FORKED",
-            Self::Incomplete => "INCOMPLETE",
-        })
-    }
-}
-
-/// The first entry that is not what was written, or could not be checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FirstBad {
-    /// Its number.
-    pub entry: EntryId,
-    /// What is wrong with it, in a sentence's end: `its hash is not that of its bytes`.
-    pub what: String,
-}
-
-/// What verification found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verification {
-    /// The answer.
-    pub verdict: Verdict,
-    /// Whether a checkpoint from outside took part.
-    pub anchored: bool,
-    /// How many entries are sealed.
-    pub size: u64,
-    /// The root of the sealed log.
-    pub root: Hash,
-    /// How many entries are not sealed yet.
-    pub unsealed: u64,
-    /// How many entries were read.
-    pub entries: u64,
-    /// How many records of manifests were read and agree with their entry.
-    pub records: u64,
-    /// How many entries are wrong (a manifest without an entry counts as one).
-    pub bad: u64,
-    /// How many entries only a newer program can read.
-    pub unread: u64,
-    /// The first wrong entry; where none is wrong, the first unread one.
-    pub first_bad: Option<FirstBad>,
-}
-
-impl Verification {
-    /// The object of `ledger verify --format json`.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let first_bad = self.first_bad.as_ref().map(|bad| {
-            // `entry` is the place in the sealed log, here as in an export.
-            json!({ "entry": null, "id": bad.entry, "what": bad.what })
-        });
-        json!({ "verify": {
-            "verdict": self.verdict.to_string(),
-            "anchored": self.anchored,
-            "size": self.size,
-            "root": base64::engine::general_purpose::STANDARD.encode(self.root),
-            "unsealed": self.unsealed,
-            "entries": self.entries,
-            "records": self.records,
-            "first_bad": first_bad,
-            "dropped": [],
-        } })
-    }
-}
+pub(super) const KEY_CHANGES: &str = "\
+SELECT body FROM retentiond.ledger_entry WHERE action = $1 ORDER BY entry_id";
 
 /// How far verification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,77 +92,174 @@ pub struct Progress {
     pub records: u64,
 }
 
-/// Reads the whole ledger and checks it against itself; `progress` hears after each
-/// page. Best outside a transaction, so that no snapshot is held for the whole time.
+/// What is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// Every entry.
+    Whole,
+    /// The entries after a checkpoint that is among the trusted ones. What lies before is
+    /// held against it by the hashes that are kept of it; its bytes are not read.
+    After(Checkpoint),
+}
+
+/// Reads the ledger and checks it against itself and against what is known from outside;
+/// `progress` hears after each page. Best outside a transaction, so that no snapshot is
+/// held for the whole time.
 ///
 /// # Errors
 /// When the database does not answer. What is wrong with the ledger is no error but
 /// the answer.
 pub async fn verify(
     conn: &mut PgConnection,
+    trust: &Trust,
+    reading: &Reading,
     mut progress: impl FnMut(Progress),
 ) -> Result<Verification, LedgerError> {
-    let mut findings = Findings::default();
-    let mut from = Some(i64::MIN);
+    let mut audit = Audit::new(trust);
+    kept(conn, &mut audit).await?;
+    let from = match reading {
+        Reading::Whole => 0,
+        Reading::After(checkpoint) => resume(conn, &mut audit, checkpoint).await?,
+    };
+    pages(conn, SEALED, signed(from)?, &mut audit, &mut progress).await?;
+    pages(conn, UNSEALED, i64::MIN, &mut audit, &mut progress).await?;
+    if *reading == Reading::Whole {
+        let orphans = sqlx::query(MANIFESTS_WITHOUT_ENTRY)
+            .fetch_one(conn)
+            .await
+            .map_err(LedgerError::reading)?;
+        let first: Option<i64> = orphans.try_get("first").map_err(LedgerError::reading)?;
+        let number: i64 = orphans.try_get("number").map_err(LedgerError::reading)?;
+        if let Some(first) = first {
+            audit.more_wrong(number.unsigned_abs().saturating_sub(1));
+            audit.wrong(
+                None,
+                Some(EntryId(first)),
+                "it is gone, and its records are there",
+            );
+        }
+    }
+    Ok(audit.conclude())
+}
+
+/// What is kept beside the entries: checkpoints and changes of keys.
+async fn kept(conn: &mut PgConnection, audit: &mut Audit) -> Result<(), LedgerError> {
+    let mut rows = sqlx::query(CHECKPOINTS).fetch(&mut *conn);
+    while let Some(row) = rows.try_next().await.map_err(LedgerError::reading)? {
+        let size: i64 = row.try_get("size").map_err(LedgerError::reading)?;
+        let root: &[u8] = row.try_get("root").map_err(LedgerError::reading)?;
+        let note: &str = row.try_get("note").map_err(LedgerError::reading)?;
+        audit.kept_checkpoint(note, size.unsigned_abs(), root);
+    }
+    drop(rows);
+    let mut rows = sqlx::query(KEY_CHANGES)
+        .bind(Action::KeyChanged.name())
+        .fetch(conn);
+    while let Some(row) = rows.try_next().await.map_err(LedgerError::reading)? {
+        let body: &[u8] = row.try_get("body").map_err(LedgerError::reading)?;
+        if let Some(change) = Entry::decode(body).ok().as_ref().and_then(KeyChange::of) {
+            audit.key_change(change);
+        }
+    }
+    Ok(())
+}
+
+/// Begins after a checkpoint, if the hashes that are kept have its root; else at the
+/// beginning, where what is wrong will show.
+async fn resume(
+    conn: &mut PgConnection,
+    audit: &mut Audit,
+    checkpoint: &Checkpoint,
+) -> Result<u64, LedgerError> {
+    match tree_of(conn, checkpoint.size).await {
+        Ok(tree) if tree.root() == checkpoint.root => {
+            audit.resume(tree);
+            Ok(checkpoint.size)
+        }
+        Ok(_) | Err(LedgerError::Seal(_)) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Checks page after page of the entries from `first` on.
+async fn pages(
+    conn: &mut PgConnection,
+    statement: &'static str,
+    first: i64,
+    audit: &mut Audit,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), LedgerError> {
+    let mut from = Some(first);
     while let Some(first) = from {
-        let (last, number) = verify_page(conn, first, &mut findings).await?;
+        let (last, number) = page(conn, statement, first, audit).await?;
         progress(Progress {
-            entries: findings.entries,
-            records: findings.records,
+            entries: audit.entries,
+            records: audit.records,
         });
         from = last
             .filter(|_| number == ENTRIES_A_PAGE)
             .and_then(|last| last.checked_add(1));
     }
-    let orphans = sqlx::query(MANIFESTS_WITHOUT_ENTRY)
-        .fetch_one(conn)
-        .await
-        .map_err(LedgerError::reading)?;
-    let first: Option<i64> = orphans.try_get("first").map_err(LedgerError::reading)?;
-    let number: i64 = orphans.try_get("number").map_err(LedgerError::reading)?;
-    if let Some(first) = first {
-        findings.bad += number.unsigned_abs().saturating_sub(1);
-        findings.wrong(EntryId(first), "it is gone, and its records are there");
-    }
-    Ok(findings.conclude())
+    Ok(())
 }
 
-/// Checks the entries from `first` on; the last of them, and how many they are.
-async fn verify_page(
+/// Checks the entries from `first` on; where the last of them stands, and how many they are.
+async fn page(
     conn: &mut PgConnection,
+    statement: &'static str,
     first: i64,
-    findings: &mut Findings,
+    audit: &mut Audit,
 ) -> Result<(Option<i64>, i64), LedgerError> {
     let mut last = None;
     let mut number = 0;
-    let mut rows = sqlx::query(PAGE)
+    let mut rows = sqlx::query(statement)
         .bind(first)
         .bind(ENTRIES_A_PAGE)
         .fetch(conn);
     while let Some(row) = rows.try_next().await.map_err(LedgerError::reading)? {
-        let stored = Stored::from_row(&row).map_err(LedgerError::reading)?;
-        if last == Some(stored.id) {
-            findings.wrong(EntryId(stored.id), "it has records in two years");
+        let leaf: Option<i64> = row.try_get("leaf_index").map_err(LedgerError::reading)?;
+        let id: i64 = row.try_get("sealed_id").map_err(LedgerError::reading)?;
+        let place = leaf.unwrap_or(id);
+        let index = leaf.map(i64::unsigned_abs);
+        if last == Some(place) {
+            audit.wrong(index, Some(EntryId(id)), "it has records in two years");
             continue;
         }
-        last = Some(stored.id);
+        last = Some(place);
         number += 1;
-        findings.entries += 1;
-        match stored.check() {
-            Ok(records) => findings.records += records,
-            Err(Fault::Wrong(what)) => findings.wrong(EntryId(stored.id), what),
-            Err(Fault::Unread(what)) => findings.unread(EntryId(stored.id), what),
+        let stored = Stored::from_row(&row).map_err(LedgerError::reading)?;
+        if let Some(stored) = &stored {
+            audit.entries += 1;
+            look_at(audit, index, stored);
+        }
+        // After the entry's own faults: what does not follow from it follows from those.
+        match index {
+            Some(index) => {
+                let nodes: &[u8] = row.try_get("nodes").map_err(LedgerError::reading)?;
+                let body = stored.as_ref().map(|stored| stored.body);
+                audit.leaf(index, Some(EntryId(id)), body, Some(nodes));
+            }
+            None => audit.unsealed += 1,
         }
     }
     Ok((last, number))
 }
 
-enum Fault {
-    Wrong(&'static str),
-    Unread(&'static str),
+/// Checks an entry by itself, and its records.
+fn look_at(audit: &mut Audit, index: Option<u64>, stored: &Stored<'_>) {
+    let entry = match stored.check() {
+        Ok(entry) => entry,
+        Err(fault) => return audit.fault(index, Some(EntryId(stored.id)), fault),
+    };
+    audit.entry(index, &entry);
+    match stored.check_records(&entry) {
+        Ok(Some(records)) => audit.records += records,
+        Ok(None) => audit.no_records(index, &entry),
+        Err(fault) => audit.fault(index, Some(entry.id), fault),
+    }
 }
 
-/// A row of [`PAGE`].
+/// An entry's row of [`SEALED`] or [`UNSEALED`].
 struct Stored<'r> {
     id: i64,
     at: DateTime<Utc>,
@@ -235,7 +282,11 @@ struct StoredManifest<'r> {
 }
 
 impl<'r> Stored<'r> {
-    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+    /// `None` where the entry is gone, and only its place is left.
+    fn from_row(row: &'r PgRow) -> Result<Option<Self>, sqlx::Error> {
+        let Some(id) = row.try_get("entry_id")? else {
+            return Ok(None);
+        };
         let year: Option<i16> = row.try_get("year")?;
         let manifest = match year {
             None => None,
@@ -247,8 +298,8 @@ impl<'r> Stored<'r> {
                 records: row.try_get("records")?,
             }),
         };
-        Ok(Self {
-            id: row.try_get("entry_id")?,
+        Ok(Some(Self {
+            id,
             at: row.try_get("at")?,
             action: row.try_get("action")?,
             class: row.try_get("class_id")?,
@@ -258,11 +309,11 @@ impl<'r> Stored<'r> {
             body: row.try_get("body")?,
             hash: row.try_get("hash")?,
             manifest,
-        })
+        }))
     }
 
-    /// How many records the entry has, if everything about it agrees.
-    fn check(&self) -> Result<u64, Fault> {
+    /// The entry, if everything about it but its records agrees.
+    fn check(&self) -> Result<Entry, Fault> {
         let agrees = |same: bool, what: &'static str| match same {
             true => Ok(()),
             false => Err(Fault::Wrong(what)),
@@ -298,11 +349,17 @@ impl<'r> Stored<'r> {
             i64::try_from(entry.count) == Ok(self.count),
             "its count is another in its bytes",
         )?;
+        Ok(entry)
+    }
+
+    /// How many records the entry has, if they agree with it; `None` if it states records
+    /// and there are none.
+    fn check_records(&self, entry: &Entry) -> Result<Option<u64>, Fault> {
         match (&self.manifest, entry.manifest) {
-            (None, None) => Ok(0),
-            (None, Some(_)) => Err(Fault::Wrong("its records are gone")),
+            (None, None) => Ok(Some(0)),
+            (None, Some(_)) => Ok(None),
             (Some(_), None) => Err(Fault::Wrong("records were added to it")),
-            (Some(manifest), Some(root)) => manifest.check(&entry, root),
+            (Some(manifest), Some(root)) => manifest.check(entry, root).map(Some),
         }
     }
 }
@@ -337,55 +394,5 @@ impl StoredManifest<'_> {
             return wrong("its filter is not that of its records");
         }
         Ok(computed.count)
-    }
-}
-
-#[derive(Default)]
-struct Findings {
-    entries: u64,
-    records: u64,
-    bad: u64,
-    unread: u64,
-    first_wrong: Option<FirstBad>,
-    first_unread: Option<FirstBad>,
-}
-
-impl Findings {
-    fn wrong(&mut self, entry: EntryId, what: &'static str) {
-        self.bad += 1;
-        keep_first(&mut self.first_wrong, entry, what);
-    }
-
-    fn unread(&mut self, entry: EntryId, what: &'static str) {
-        self.unread += 1;
-        keep_first(&mut self.first_unread, entry, what);
-    }
-
-    fn conclude(self) -> Verification {
-        Verification {
-            verdict: match (self.bad, self.unread) {
-                (0, 0) => Verdict::Ok,
-                (0, _) => Verdict::Incomplete,
-                _ => Verdict::Tampered,
-            },
-            anchored: false,
-            size: 0,
-            root: CompactRange::new().root(),
-            unsealed: self.entries,
-            entries: self.entries,
-            records: self.records,
-            bad: self.bad,
-            unread: self.unread,
-            first_bad: self.first_wrong.or(self.first_unread),
-        }
-    }
-}
-
-fn keep_first(first: &mut Option<FirstBad>, entry: EntryId, what: &'static str) {
-    if first.as_ref().is_none_or(|first| entry < first.entry) {
-        *first = Some(FirstBad {
-            entry,
-            what: what.to_owned(),
-        });
     }
 }

@@ -230,6 +230,12 @@ codes! {
     PublishedDiffers = "R0412" Error;
     /// Words on the command line that mean nothing.
     Usage = "R0411" Error;
+    /// The database is not the one that the published log speaks of.
+    Interlock = "R0413" Error;
+    /// The key that signs the log is not there.
+    NoSigningKey = "R0414" Error;
+    /// The log cannot be published.
+    Unpublished = "R0415" Error;
     /// No version of the schedule was ever accepted.
     NeverAccepted = "R0490" Error;
     /// Nothing has this digest that could be accepted.

@@ -441,6 +441,24 @@ impl Code {
                  give today: the schedule was changed since, or the page by hand. People were told \
                  other periods than those that are enforced. Publish it again, and replace the page."
             }
+            Self::Interlock => {
+                "The log in the database is not the one that was published: it is shorter, or begins \
+                 otherwise. That is what a restored backup looks like, a replica that took over too \
+                 early, or a database that was changed by hand. Records that were disposed of may be \
+                 back, and nobody would know, so nothing acts until the lost entries are brought back \
+                 (`retentiond ledger replay`) or a person has found out what happened."
+            }
+            Self::NoSigningKey => {
+                "Checkpoints of the log are signed with a key that lies outside the database: in the \
+                 state's folder, in the file that the settings name, or in a credential of the service \
+                 manager. It is not there, cannot be read, or is another log's. A key is made by \
+                 itself only for a log of which nothing was signed yet."
+            }
+            Self::Unpublished => {
+                "Each pass publishes what it did to a folder outside the database, so that somebody \
+                 else can tell when the log is changed. The folder cannot be read or written. What was \
+                 done is in the database; the next pass publishes it, too."
+            }
             Self::BadLimit => {
                 "A limit on how much may go at once has a value that means nothing: `max_rows` is a \
                  whole number of records, `max_share` a share of the table over 0 and up to 1, and \

@@ -1,0 +1,295 @@
+//! The log outside its database: signed, published, and compared before anything acts.
+//!
+//! A [`Log`] has the key and the folder. [`Log::interlock`] refuses to go on where the
+//! database is behind what was published, or has become another log: a backup was
+//! restored, or a replica took over that had not everything. [`Log::publish`] seals, signs
+//! and writes what is new.
+
+mod folder;
+mod outside;
+mod segment;
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use sqlx::{PgConnection, Row};
+
+pub use folder::{Folder, FolderError, Writing};
+pub use outside::{verify_export, verify_folder};
+pub use segment::{EntryLine, ManifestLine};
+
+use super::checkpoint::Checkpoint;
+use super::keyring::{KeyError, Keyring};
+use super::note::{Key, Verifier};
+use super::store::{self, LedgerError, Signed};
+
+/// While something acts, what was done is published at least this often.
+const OFTEN: Duration = Duration::from_secs(60);
+
+/// Why a log cannot be signed, published, or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The database.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// What was published cannot be believed.
+    #[error("the checkpoint in {} is not to be believed", .folder.display())]
+    Forged {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: super::checkpoint::CheckpointError,
+    },
+    /// The database has fewer entries than were published.
+    #[error("the database has {size} entries of the log, and {published} were published to {}", .folder.display())]
+    Behind {
+        /// The folder.
+        folder: PathBuf,
+        /// Entries in the database.
+        size: u64,
+        /// Entries that were published.
+        published: u64,
+    },
+    /// The database has other entries than were published.
+    #[error("the first {published} entries of the log are not those that were published to {}", .folder.display())]
+    Forked {
+        /// The folder.
+        folder: PathBuf,
+        /// Entries that were published.
+        published: u64,
+    },
+}
+
+impl LogError {
+    /// Whether the database is not the one that the published log speaks of: nothing may
+    /// act until a person has decided.
+    #[must_use]
+    pub fn is_interlock(&self) -> bool {
+        matches!(
+            self,
+            Self::Behind { .. } | Self::Forked { .. } | Self::Forged { .. }
+        )
+    }
+}
+
+/// Where a log's keys and its published copy are.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The folder of this program's state; the log has one in it by its own name.
+    pub state: PathBuf,
+    /// Where it is published; in the state, if nothing else is said.
+    pub published: Option<PathBuf>,
+    /// The file of the private key, where somebody else provides it.
+    pub credential: Option<PathBuf>,
+}
+
+impl Places {
+    /// The log's own folder: its name without what is not a file's.
+    fn own(&self, origin: &str) -> PathBuf {
+        self.state.join(origin.rsplit('/').next().unwrap_or(origin))
+    }
+
+    /// The keys of a log.
+    #[must_use]
+    pub fn keyring(&self, origin: &str) -> Keyring {
+        Keyring::new(self.own(origin), self.credential.clone())
+    }
+
+    /// The folder that a log is published to.
+    #[must_use]
+    pub fn folder(&self, origin: &str) -> Folder {
+        let base = match &self.published {
+            Some(published) => published.clone(),
+            None => self.own(origin).join("published"),
+        };
+        Folder::new(base.join(origin.replace('/', "-")))
+    }
+}
+
+/// A log with its key and the place that it is published to.
+#[derive(Debug)]
+pub struct Log {
+    key: Key,
+    keys: Vec<Verifier>,
+    folder: Folder,
+    published: Mutex<Option<Instant>>,
+}
+
+impl Log {
+    /// The log of this database. Its key is made if nothing was ever signed.
+    ///
+    /// # Errors
+    /// When the key is not there, or cannot be read or made.
+    pub async fn open(conn: &mut PgConnection, places: &Places) -> Result<Self, LogError> {
+        let origin = store::origin(conn).await?;
+        let keyring = places.keyring(&origin);
+        let folder = places.folder(&origin);
+        let key = match keyring.private(&origin)? {
+            Some(key) => key,
+            None if store::latest_checkpoint(conn).await?.is_none()
+                && folder.checkpoint()?.is_none() =>
+            {
+                keyring.make(&origin)?
+            }
+            None => {
+                return Err(KeyError::Missing {
+                    path: keyring.private_path(),
+                    origin,
+                }
+                .into());
+            }
+        };
+        keyring.note(&key.verifier())?;
+        Ok(Self {
+            keys: keyring.public()?,
+            key,
+            folder,
+            published: Mutex::new(None),
+        })
+    }
+
+    /// The log's key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Where it is published.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Compares the database with what was published. Answers how many entries were.
+    ///
+    /// # Errors
+    /// [`LogError::Behind`], [`LogError::Forked`] or [`LogError::Forged`] where nothing may
+    /// act; others where it could not be compared.
+    pub async fn interlock(&self, conn: &mut PgConnection) -> Result<u64, LogError> {
+        let Some((note, _)) = self.folder.checkpoint()? else {
+            return Ok(0);
+        };
+        let folder = || self.folder.path().to_owned();
+        let published = Checkpoint::open(&note, &self.keys).map_err(|source| LogError::Forged {
+            folder: folder(),
+            source,
+        })?;
+        let size = store::size(conn).await?;
+        if size < published.size {
+            return Err(LogError::Behind {
+                folder: folder(),
+                size,
+                published: published.size,
+            });
+        }
+        if store::root_at(conn, published.size).await? != published.root {
+            return Err(LogError::Forked {
+                folder: folder(),
+                published: published.size,
+            });
+        }
+        Ok(published.size)
+    }
+
+    /// Seals what is not sealed, and publishes if it is long ago. For between two batches.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub async fn keep_up(
+        &self,
+        conn: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<(), LogError> {
+        store::seal(conn).await?;
+        let due = {
+            let mut published = lock(&self.published);
+            published.get_or_insert_with(Instant::now).elapsed() >= OFTEN
+        };
+        if due {
+            self.publish(conn, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Seals, signs and writes everything that is new. Answers the checkpoint; `None` while
+    /// the log is empty.
+    ///
+    /// # Errors
+    /// When the database is not the one that was published, or a file cannot be written.
+    /// Nothing is lost by that: the next time begins where the last one ended.
+    pub async fn publish(
+        &self,
+        conn: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Signed>, LogError> {
+        store::seal(conn).await?;
+        let from = self.interlock(conn).await?;
+        let Some(signed) = store::checkpoint(conn, &self.key, now).await? else {
+            return Ok(None);
+        };
+        if signed.size > from || self.folder.checkpoint()?.is_none() {
+            self.write(conn, from, &signed).await?;
+            tracing::info!(
+                size = signed.size,
+                root = hex::encode(signed.root),
+                note = signed.note,
+                "checkpoint"
+            );
+        }
+        *lock(&self.published) = Some(Instant::now());
+        Ok(Some(signed))
+    }
+
+    async fn write(
+        &self,
+        conn: &mut PgConnection,
+        from: u64,
+        signed: &Signed,
+    ) -> Result<(), LogError> {
+        let mut writing = self.folder.begin(from)?;
+        let mut rows = store::sealed_with_records(conn, from, signed.size)?;
+        while let Some(row) = rows.try_next().await.map_err(LedgerError::reading)? {
+            let leaf: Vec<u8> = row.try_get("body").map_err(LedgerError::reading)?;
+            let place: i64 = row.try_get("leaf_index").map_err(LedgerError::reading)?;
+            let seed: Option<Vec<u8>> = row.try_get("seed").map_err(LedgerError::reading)?;
+            let records: Option<Vec<u8>> = row.try_get("records").map_err(LedgerError::reading)?;
+            let year: Option<i16> = row.try_get("year").map_err(LedgerError::reading)?;
+            let line = EntryLine {
+                entry: place.unsigned_abs(),
+                leaf,
+            };
+            let manifest = match (seed, records) {
+                (Some(seed), Some(records)) => Some(ManifestLine {
+                    entry: line.entry,
+                    seed,
+                    records,
+                }),
+                _ => None,
+            };
+            let manifest = year.map(i32::from).zip(manifest.as_ref());
+            writing.push(&line, manifest)?;
+        }
+        let checkpoint = Checkpoint {
+            origin: self.key.verifier().name().to_owned(),
+            size: signed.size,
+            root: signed.root,
+        };
+        writing.finish(&signed.note, &checkpoint, &self.keys)?;
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
