@@ -22,7 +22,7 @@ pub struct Probe {
     /// Whose.
     pub class: ClassId,
     /// Answers one number: how many rows would break the constraint, at most
-    /// [`MOST_COUNTED`] + 1. `$1` and `$2` are pads of a pseudonym's key, bound as `bytea`.
+    /// `MOST_COUNTED` + 1. `$1` and `$2` are pads of a pseudonym's key, bound as `bytea`.
     pub sql: String,
     about: About,
     code: Code,

@@ -179,10 +179,10 @@ async fn without_an_index_it_walks_along_the_key_and_comes_to_the_same() {
         let (refused, advice) = remarks(&url, &deleting(), "messages").await;
         assert_eq!(refused, Vec::<String>::new());
         let expected = if dropped.starts_with("case") {
-            "R0351: no index starts with the trigger `public.case.closed_at`, so every pass reads the whole table \
-             [CREATE INDEX CONCURRENTLY ON public.case (closed_at)]"
+            "R0351: no index starts with the trigger `public.case.closed_at`, so every pass reads the whole table instead of the due ones \
+             [CREATE INDEX CONCURRENTLY ON public.\"case\" (closed_at)]"
         } else {
-            "R0352: no index on `public.message` (case_id), by which it refers to `public.case`: every batch reads the whole of it \
+            "R0352: no index on `public.message` (case_id), by which it refers to `public.case`, so every batch reads the whole table \
              [CREATE INDEX CONCURRENTLY ON public.message (case_id)]"
         };
         assert_eq!(advice, [expected]);

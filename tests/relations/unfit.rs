@@ -189,7 +189,7 @@ async fn an_index_from_the_dependant_is_advised_where_none_leads() {
     let (_, advice) = remarks(&url, &tickets::schedule(), "tickets").await;
     let about = |table: &str, column: &str, to: &str| {
         format!(
-            "R0352: no index on `public.{table}` ({column}), by which it refers to `public.{to}`: every batch reads the whole of it \
+            "R0352: no index on `public.{table}` ({column}), by which it refers to `public.{to}`, so every batch reads the whole table \
              [CREATE INDEX CONCURRENTLY ON public.{table} ({column})]"
         )
     };

@@ -2,7 +2,7 @@
 //!
 //! Made from the tables of keys that the reader knows (`read/keys.rs`) and the words that
 //! the types have, so that it can neither lag behind nor run ahead; only each key's
-//! description and shape are written here, in [`properties`]. It says what an editor can
+//! description and shape are written here, in `properties`. It says what an editor can
 //! see at once. The reader says the rest: names of zones, days of months, conditions.
 
 mod properties;
