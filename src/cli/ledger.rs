@@ -141,8 +141,7 @@ async fn list(
         return Ok(0);
     }
     let mut table = output::Sheet::new([
-        "entry", "number", "at (UTC)", "action", "class", "table", "records", "pass", "by",
-        "remarks",
+        "entry", "at (UTC)", "action", "class", "table", "records", "pass", "by", "remarks",
     ]);
     for stored in &found {
         let entry = &stored.entry;
@@ -154,10 +153,8 @@ async fn list(
         table.row([
             stored
                 .index
-                .map(|index| index.to_string())
-                .unwrap_or_default()
+                .map_or_else(|| "–".to_owned(), |index| index.to_string())
                 .into(),
-            entry.id.to_string().into(),
             entry.at.format("%Y-%m-%d %H:%M:%S").to_string().into(),
             entry.action.name().into(),
             entry

@@ -79,6 +79,9 @@ impl Progress {
                     self.say(&format!("{class}: {reason}"));
                 }
             }
+            Event::Published(signed) => {
+                tracing::debug!(size = signed.size, "checkpoint published");
+            }
             Event::Unpublished(reason) => {
                 if self.style != Style::Silent {
                     self.say(&format!(

@@ -120,8 +120,12 @@ fn print(overview: &Overview, zone: chrono_tz::Tz) {
     }
     let ledger = &overview.ledger;
     output::text(&format!(
-        "Ledger: {}{}.",
+        "Ledger: {}{}{}.",
         output::counted(ledger.size + ledger.unsealed, "entry", "entries"),
+        ledger.signed_at.map_or_else(
+            || ", nothing signed yet".to_owned(),
+            |at| format!(", signed {}", output::instant(at, zone))
+        ),
         match (&ledger.verdict, ledger.verified_at) {
             (Some(verdict), Some(at)) =>
                 format!(", verified {}: {verdict}", output::instant(at, zone)),

@@ -39,6 +39,15 @@ impl Teller {
                     );
                 }
             }
+            // Whole, so that the journal is one more place outside the database that has it.
+            Event::Published(signed) => {
+                tracing::info!(
+                    size = signed.size,
+                    root = hex::encode(signed.root),
+                    note = signed.note,
+                    "checkpoint published"
+                );
+            }
             Event::Unpublished(words) => {
                 tracing::error!(error = words, "ledger not sealed or published");
             }

@@ -12,10 +12,16 @@ use crate::ledger::store::{self, Signed};
 pub(super) async fn keep_up(conn: &mut PgConnection, pass: &Pass<'_>, clock: PassClock) {
     let outcome = match pass.log {
         Some(log) => log.keep_up(conn, clock.now()).await.map_err(words),
-        None => store::seal(conn).await.map(drop).map_err(words),
+        None => store::seal(conn).await.map(|_| None).map_err(words),
     };
-    if let Err(reason) = outcome {
-        (pass.observe)(Event::Unpublished(&reason));
+    tell(pass, &outcome);
+}
+
+fn tell(pass: &Pass<'_>, outcome: &Result<Option<Signed>, String>) {
+    match outcome {
+        Ok(Some(signed)) => (pass.observe)(Event::Published(signed)),
+        Ok(None) => {}
+        Err(reason) => (pass.observe)(Event::Unpublished(reason)),
     }
 }
 
@@ -29,9 +35,7 @@ pub(super) async fn publish(
         Some(log) => log.publish(conn, clock.now()).await.map_err(words),
         None => store::seal(conn).await.map(|_| None).map_err(words),
     };
-    if let Err(reason) = &outcome {
-        (pass.observe)(Event::Unpublished(reason));
-    }
+    tell(pass, &outcome);
     outcome
 }
 

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::files::Stores;
 use crate::ledger::publish::Log;
+use crate::ledger::store::Signed;
 use crate::plan::Plan;
 
 pub use error::EnforceError;
@@ -101,6 +102,8 @@ pub enum Event<'a> {
     Ended(&'a ClassReport),
     /// Something failed; already in words that may be logged.
     Trouble(&'a crate::ident::ClassId, &'a str),
+    /// The ledger was published up to this checkpoint.
+    Published(&'a Signed),
     /// The ledger could not be sealed or published; why, in words that may be logged. Tried
     /// again after the next batch.
     Unpublished(&'a str),

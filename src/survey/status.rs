@@ -76,6 +76,8 @@ pub struct LedgerOverview {
     pub verdict: Option<String>,
     /// When that was.
     pub verified_at: Option<DateTime<Utc>>,
+    /// When the newest checkpoint was signed; none before the first.
+    pub signed_at: Option<DateTime<Utc>>,
 }
 
 /// The last pass.
@@ -159,7 +161,9 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
         });
     }
     let ledger = sqlx::query(
-        "SELECT count(*), max(at) FILTER (WHERE action = 'verified') FROM retentiond.ledger_entry",
+        "SELECT (SELECT count(*) FROM retentiond.unsealed),
+                (SELECT max(at) FROM retentiond.ledger_entry WHERE action = 'verified'),
+                (SELECT at FROM retentiond.ledger_checkpoint ORDER BY size DESC LIMIT 1)",
     )
     .fetch_one(&mut *conn)
     .await
@@ -179,20 +183,21 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
         }),
     };
     let files: i64 = sqlx::query_scalar("SELECT count(*) FROM retentiond.file_work")
-        .fetch_one(conn)
+        .fetch_one(&mut *conn)
         .await
         .map_err(bookkeeping)?;
     Ok(Overview {
         on: drawn.plan.on(),
         classes,
         ledger: LedgerOverview {
-            size: 0,
+            size: crate::ledger::store::size(conn).await?,
             unsealed: ledger
                 .try_get::<i64, _>(0)
                 .map(|n| u64::try_from(n).unwrap_or(0))
                 .map_err(bookkeeping)?,
             verdict,
             verified_at: ledger.try_get(1).map_err(bookkeeping)?,
+            signed_at: ledger.try_get(2).map_err(bookkeeping)?,
         },
         last_run,
         files_pending: u64::try_from(files).unwrap_or(0),

@@ -79,7 +79,11 @@ pub fn start_with(url: &str, schedule: &str, now: &str, watchdog: Option<Duratio
     fs::write(&file, schedule).unwrap();
     // No lock that a test holds is given up before the test is done with it.
     let config = folder.path().join("retentiond.toml");
-    fs::write(&config, "[throttle]\nlock_timeout_milliseconds = 60000\n").unwrap();
+    // The log's key outlives a service that is started again.
+    let state = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+    let text =
+        format!("[throttle]\nlock_timeout_milliseconds = 60000\n[state]\ndirectory = {state:?}\n");
+    fs::write(&config, text).unwrap();
     let settings = Settings::from_files(&[], Some(&config), std::iter::empty(), false).unwrap();
     let options = Options {
         schedule: file.clone(),

@@ -201,6 +201,7 @@ impl Log {
     }
 
     /// Seals what is not sealed, and publishes if it is long ago. For between two batches.
+    /// Answers what was published.
     ///
     /// # Errors
     /// As [`Self::publish`].
@@ -208,16 +209,16 @@ impl Log {
         &self,
         conn: &mut PgConnection,
         now: DateTime<Utc>,
-    ) -> Result<(), LogError> {
+    ) -> Result<Option<Signed>, LogError> {
         store::seal(conn).await?;
         let due = {
             let mut published = lock(&self.published);
             published.get_or_insert_with(Instant::now).elapsed() >= OFTEN
         };
-        if due {
-            self.publish(conn, now).await?;
+        match due {
+            true => self.publish(conn, now).await,
+            false => Ok(None),
         }
-        Ok(())
     }
 
     /// Seals, signs and writes everything that is new. Answers the checkpoint; `None` while
@@ -238,12 +239,6 @@ impl Log {
         };
         if signed.size > from || self.folder.checkpoint()?.is_none() {
             self.write(conn, from, &signed).await?;
-            tracing::info!(
-                size = signed.size,
-                root = hex::encode(signed.root),
-                note = signed.note,
-                "checkpoint"
-            );
         }
         *lock(&self.published) = Some(Instant::now());
         Ok(Some(signed))
