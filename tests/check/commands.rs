@@ -1,13 +1,23 @@
 //! The failures of commands, in words and for a script. Those that no command line brings
 //! about at will are shown in `src/cli/failure.rs`.
 
+use std::path::PathBuf;
+
 use crate::command::{Desk, Said};
+use crate::support;
 use crate::{DELETES, LETTER, check, class, codes, database};
 
 /// Runs a command twice, for a person and for a script, and shows both.
 fn shown(code: &str, desk: &Desk, words: &str) {
     let folder = desk.folder().display().to_string();
-    let plain = |said: &Said| said.err.trim_end().replace(&folder, "[folder]");
+    let plain = |said: &Said| {
+        let text = said.err.trim_end().replace(&folder, "[folder]");
+        let log = log_of(desk);
+        match log.file_name().and_then(|name| name.to_str()) {
+            Some(id) => text.replace(id, "[log]"),
+            None => text,
+        }
+    };
     let words: Vec<&str> = words.split_whitespace().collect();
     let for_people = desk.run_words(&words);
     let for_scripts = desk.run_words(&[&words[..], &["--format", "json"]].concat());
@@ -24,6 +34,47 @@ fn shown(code: &str, desk: &Desk, words: &str) {
             plain(&for_scripts)
         )
     );
+}
+
+/// The folder of the one log in the state, named by its random origin; empty while there is
+/// none.
+fn log_of(desk: &Desk) -> PathBuf {
+    let state = std::fs::read_dir(desk.folder().join("state"));
+    state
+        .ok()
+        .and_then(|mut folders| folders.next())
+        .map_or_else(PathBuf::new, |folder| folder.unwrap().path())
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_gone_on_with() {
+    let (_, admin) = database(LETTER, "").await;
+    let schedule = class(DELETES).replacen("[[class]]", "accept = \"automatic\"\n\n[[class]]", 1);
+    let desk = Desk::with(&admin, &schedule);
+    assert_eq!(desk.run("migrate").code, 0);
+    assert_eq!(desk.run("run").code, 0);
+    let log = log_of(&desk);
+    let (key, away) = (log.join("ledger.key"), log.join("away"));
+    std::fs::rename(&key, &away).unwrap();
+    shown("R0414", &desk, "run");
+    std::fs::rename(&away, &key).unwrap();
+
+    // Not a folder any more: also root cannot read in it.
+    let published = log.join("published");
+    std::fs::rename(&published, &away).unwrap();
+    std::fs::write(&published, "").unwrap();
+    shown("R0415", &desk, "run");
+    std::fs::remove_file(&published).unwrap();
+    std::fs::rename(&away, &published).unwrap();
+    assert_eq!(desk.run("run").code, 0);
+
+    support::sql(
+        &admin,
+        "ALTER TABLE retentiond.ledger_seal DISABLE TRIGGER ledger_append_only;
+         DELETE FROM retentiond.ledger_seal WHERE leaf_index > 0",
+    )
+    .await;
+    shown("R0413", &desk, "run");
 }
 
 #[tokio::test]

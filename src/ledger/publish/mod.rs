@@ -50,7 +50,7 @@ pub enum LogError {
         source: super::checkpoint::CheckpointError,
     },
     /// The database has fewer entries than were published.
-    #[error("the database has {size} entries of the log, and {published} were published to {}", .folder.display())]
+    #[error("of the {published} entries of the log that were published to {}, the database has {size}", .folder.display())]
     Behind {
         /// The folder.
         folder: PathBuf,
