@@ -2,7 +2,8 @@
 //!
 //! Text that a person wrote (a table's name in the schedule, a column's name in
 //! the catalogue) becomes part of a statement only through [`Ident::quoted`],
-//! [`TableName::quoted`] or [`literal`]. Nothing here knows what the names mean.
+//! [`TableName::quoted`] or [`literal`], and part of a page only through [`escape_html`].
+//! Nothing here knows what the names mean.
 
 use std::fmt;
 use std::str::FromStr;
@@ -319,6 +320,23 @@ impl fmt::Display for ClassId {
 #[must_use]
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''").replace('\0', ""))
+}
+
+/// Text as it stands in a page: nothing in it starts a tag or ends an attribute.
+#[must_use]
+pub fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]

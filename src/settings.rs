@@ -56,9 +56,16 @@ pub struct Settings {
 pub struct Ledger {
     published: Option<PathBuf>,
     key_file: Option<PathBuf>,
+    backups_kept_days: Option<u32>,
 }
 
 impl Ledger {
+    /// How many days backups of the database are kept, if that is declared.
+    #[must_use]
+    pub fn backups_kept_days(&self) -> Option<u32> {
+        self.backups_kept_days
+    }
+
     /// The folder that it is published to; in the state where nothing is said.
     #[must_use]
     pub fn published(&self) -> Option<&Path> {
@@ -203,6 +210,7 @@ impl Settings {
             ledger: Ledger {
                 published: raw.ledger.published,
                 key_file: raw.ledger.key_file.or_else(|| credential(&environment)),
+                backups_kept_days: raw.ledger.backups_kept_days,
             },
             state,
         })
@@ -461,6 +469,7 @@ impl From<RawLevel> for tracing::Level {
 struct RawLedger {
     published: Option<PathBuf>,
     key_file: Option<PathBuf>,
+    backups_kept_days: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]

@@ -5,6 +5,7 @@
 //! decided in `plan`. A test can write one by hand; [`read`] takes it from a database.
 
 mod read;
+mod vacuum;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::ident::{Ident, TableName};
 
 pub use read::{CatalogError, read, try_condition};
+pub use vacuum::last_vacuum;
 
 /// What a database has outside the system's schemas and our own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -245,6 +245,8 @@ pub(super) enum Ledger {
     },
     /// Verify the log: hash every stored byte again, and compare with what was signed
     Verify(LedgerVerify),
+    /// Certify what a pass did, or what became of a record, with the proofs
+    Certificate(LedgerCertificate),
     /// The key that checkpoints are signed with
     #[command(subcommand)]
     Key(LedgerKey),
@@ -275,6 +277,36 @@ pub(super) struct LedgerVerify {
     /// With --from, read what came before it too
     #[arg(long)]
     pub full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LedgerCertificate {
+    /// Of the pass with this number
+    #[arg(
+        long,
+        value_name = "N",
+        required_unless_present = "record",
+        conflicts_with = "record"
+    )]
+    pub run: Option<i64>,
+    /// Only of what it did under this class
+    #[arg(long, value_name = "ID", requires = "run")]
+    pub class: Option<String>,
+    /// Of one record
+    #[arg(long, num_args = 2, value_names = ["TABLE", "KEY"])]
+    pub record: Option<Vec<String>>,
+    /// JSON for a program, or a page for print
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CertificateFormat::Html)]
+    pub as_format: CertificateFormat,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CertificateFormat {
+    Json,
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

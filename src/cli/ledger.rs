@@ -51,6 +51,9 @@ pub(super) async fn run(context: &Context, command: Ledger) -> Result<u8, Failur
     let code = match command {
         Ledger::List { filters, limit } => list(context, &mut conn, filters, limit).await?,
         Ledger::Verify(asked) => verify(context, &settings, &mut conn, asked).await?,
+        Ledger::Certificate(asked) => {
+            super::certificate::run(context, &settings, &mut conn, asked).await?
+        }
         Ledger::Key(command) => key(context, &settings, &mut conn, command).await?,
         Ledger::Export {
             filters,

@@ -6,6 +6,7 @@
 
 mod accept;
 mod args;
+mod certificate;
 mod chart;
 mod check;
 mod context;

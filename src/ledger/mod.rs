@@ -21,6 +21,7 @@
 //! Every byte of both formats: `docs/LEDGER.md`.
 
 pub mod audit;
+pub mod certificate;
 pub mod checkpoint;
 pub mod entry;
 pub mod key;

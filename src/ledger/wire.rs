@@ -111,6 +111,39 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Bytes as hexadecimal digits, in JSON.
+pub(super) mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Hashes as hexadecimal digits, in JSON.
+pub(super) mod hashes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::super::merkle::Hash;
+
+    pub fn serialize<S: Serializer>(hashes: &[Hash], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(hashes.iter().map(hex::encode))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hash>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        let hash = |text: &String| {
+            let bytes = hex::decode(text).map_err(serde::de::Error::custom)?;
+            Hash::try_from(bytes).map_err(|_| serde::de::Error::custom("not 32 bytes"))
+        };
+        texts.iter().map(hash).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

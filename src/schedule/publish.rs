@@ -7,9 +7,26 @@
 
 use std::fmt::Write;
 
-use crate::ident::TableName;
+use crate::ident::{TableName, escape_html};
 
 use super::{Class, Disposal, Dispose, Fate, Gate, Limit, Rule, Schedule, Trigger};
+
+/// A class's rule in a sentence: how long, counted from what, and what happens then.
+#[must_use]
+pub fn rule_in_words(class: &Class) -> String {
+    let words = Words::of(class);
+    if words.counted_from.is_empty() {
+        return words.kept;
+    }
+    let mut from = words.counted_from.chars();
+    let from: String = from
+        .next()
+        .into_iter()
+        .flat_map(char::to_lowercase)
+        .chain(from)
+        .collect();
+    format!("{} from {from}. Then: {}.", words.kept, words.then)
+}
 
 /// One class as a reader of the notice needs it.
 struct Words {
@@ -288,21 +305,6 @@ fn escape_markdown(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
             '\n' | '\r' => escaped.push(' '),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-fn escape_html(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
             other => escaped.push(other),
         }
     }

@@ -69,7 +69,7 @@ impl Key {
 }
 
 /// Every key but `stores.NAME.path`.
-pub const KEYS: [Key; 11] = [
+pub const KEYS: [Key; 12] = [
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
     Key::new("throttle", "duty_cycle", Kind::Number(0.01, 1.0)),
@@ -92,6 +92,7 @@ pub const KEYS: [Key; 11] = [
     ),
     Key::new("ledger", "published", Kind::Folder),
     Key::new("ledger", "key_file", Kind::Folder),
+    Key::new("ledger", "backups_kept_days", Kind::Whole(0, 36_500)),
     Key::new("state", "directory", Kind::Folder),
 ];
 

@@ -1,6 +1,7 @@
 //! Questions: how many, which, why. With the plan this is the dry run; it changes nothing.
 
 mod against;
+mod certificate;
 mod count;
 mod coverage;
 mod draw;
@@ -11,6 +12,7 @@ mod status;
 mod version;
 
 pub use against::{Against, Change, Dependants, Effect, Side, against};
+pub use certificate::{Beside, CertificateOf, certificate};
 pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue};
 pub use coverage::{Coverage, PersonalColumn, Unclaimed, Uncovered, coverage};
 pub use draw::{Drawn, draw, draw_beside};

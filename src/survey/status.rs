@@ -93,7 +93,7 @@ pub struct LastRun {
     pub outcome: Option<String>,
 }
 
-fn bookkeeping(source: sqlx::Error) -> SurveyError {
+pub(super) fn bookkeeping(source: sqlx::Error) -> SurveyError {
     SurveyError::Database {
         what: "the bookkeeping",
         source,

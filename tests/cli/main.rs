@@ -9,6 +9,7 @@ mod support;
 
 mod accepting;
 mod bad_input;
+mod certificates;
 mod command;
 mod coverage;
 mod demo;

@@ -85,16 +85,14 @@ impl ManifestBuilder {
         let leaf_head = [0x00, LEAF_VERSION];
         self.scratch.extend_from_slice(&leaf_head);
         self.scratch.extend_from_slice(&self.salts.salt(index));
-        put_named_key(&mut self.scratch, &self.columns, key);
-        put_day(&mut self.scratch, trigger);
-        put_day(&mut self.scratch, last_day);
-        match (&self.parent_columns, parent) {
-            (Some(columns), Some(parent)) => {
-                self.scratch.push(1);
-                put_named_key(&mut self.scratch, columns, parent);
-            }
-            _ => self.scratch.push(0),
-        }
+        let parents = self.parent_columns.as_ref().zip(parent);
+        put_record(
+            &mut self.scratch,
+            (&self.columns, key),
+            trigger,
+            last_day,
+            parents,
+        );
         self.tree.push(Sha256::digest(&self.scratch).into());
 
         self.filter_hashes
@@ -141,14 +139,14 @@ impl ManifestBuilder {
 }
 
 /// The salts of one manifest: HMAC-SHA-256 of the record's index under the seed.
-struct Salts(Hmac<Sha256>);
+pub(super) struct Salts(Hmac<Sha256>);
 
 impl Salts {
-    fn new(seed: &[u8; 32]) -> Self {
+    pub(super) fn new(seed: &[u8; 32]) -> Self {
         Self(keyed(seed))
     }
 
-    fn salt(&self, index: u64) -> Hash {
+    pub(super) fn salt(&self, index: u64) -> Hash {
         let mut mac = self.0.clone();
         mac.update(&index.to_be_bytes());
         mac.finalize().into_bytes().into()
@@ -164,6 +162,26 @@ pub(super) fn keyed(seed: &[u8; 32]) -> Hmac<Sha256> {
 
 fn too_long(value: &KeyValue<'_>) -> bool {
     matches!(value, KeyValue::Text(text) if text.len() > LONGEST_TEXT)
+}
+
+/// The canonical bytes of a record.
+pub(super) fn put_record(
+    out: &mut Vec<u8>,
+    (columns, key): (&KeyColumns, &[KeyValue<'_>]),
+    trigger: Option<i32>,
+    last_day: Option<i32>,
+    parent: Option<(&KeyColumns, &[KeyValue<'_>])>,
+) {
+    put_named_key(out, columns, key);
+    put_day(out, trigger);
+    put_day(out, last_day);
+    match parent {
+        Some((columns, parent)) => {
+            out.push(1);
+            put_named_key(out, columns, parent);
+        }
+        None => out.push(0),
+    }
 }
 
 /// A key with its columns' names: what a record's proof shows.

@@ -18,10 +18,12 @@
 mod build;
 mod filter;
 mod packed;
+mod prove;
 mod read;
 
 pub use build::ManifestBuilder;
 pub use filter::{Needle, filter_may_contain};
+pub use prove::{RecordProof, prove};
 pub use read::{Header, Record, Records, decode};
 
 use super::key::KeyColumns;

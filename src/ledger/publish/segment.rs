@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::wire::hexadecimal;
+
 /// One entry: its place, and its bytes as they are hashed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryLine {
@@ -24,16 +26,4 @@ pub struct ManifestLine {
     /// The packed records.
     #[serde(with = "hexadecimal")]
     pub records: Vec<u8>,
-}
-
-mod hexadecimal {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(bytes))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        hex::decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
 }

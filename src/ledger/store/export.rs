@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike, Utc};
-use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, Row};
@@ -223,6 +224,38 @@ pub async fn export(
     }
     out.flush().map_err(LedgerError::Output)?;
     Ok(written)
+}
+
+/// An entry with its records, if they are there.
+#[derive(Debug)]
+pub struct WithRecords {
+    /// It.
+    pub entry: StoredEntry,
+    /// Its packed records, and their seed.
+    pub records: Option<(Vec<u8>, [u8; 32])>,
+}
+
+/// Streams the entries that `filter` asks for with their records, in the order of an export.
+///
+/// # Errors
+/// When the database does not answer; in the stream, also when an entry cannot be read.
+pub async fn entries_with_records<'c>(
+    conn: &'c mut PgConnection,
+    filter: &Filter,
+) -> Result<BoxStream<'c, Result<WithRecords, LedgerError>>, LedgerError> {
+    let ids = ids_with_key(conn, filter).await?;
+    let rows = bind_filter(sqlx::query(ENTRIES_WITH_RECORDS), filter, ids).fetch(conn);
+    Ok(rows
+        .map(|row| {
+            let row = row.map_err(LedgerError::reading)?;
+            let records: Option<Vec<u8>> = row.try_get("records").map_err(LedgerError::reading)?;
+            let seed: Option<[u8; 32]> = row.try_get("seed").map_err(LedgerError::reading)?;
+            Ok(WithRecords {
+                entry: StoredEntry::from_row(&row)?,
+                records: records.zip(seed),
+            })
+        })
+        .boxed())
 }
 
 fn digest(digest: &[u8; 32]) -> String {

@@ -21,7 +21,7 @@ mod verify;
 pub use append::{append, next_entry_ids};
 pub use checkpoint::{Signed, checkpoint, checkpoint_over, latest_checkpoint, origin};
 pub(in crate::ledger) use export::parse_day;
-pub use export::{ExportFormat, export};
+pub use export::{ExportFormat, WithRecords, entries_with_records, export};
 pub use find::{RecordLine, find_record};
 pub use list::{Filter, Order, StoredEntry, list};
 pub(in crate::ledger) use seal::sealed_with_records;
