@@ -14,6 +14,7 @@ mod coverage;
 mod demo;
 mod explaining;
 mod init;
+mod init_relations;
 mod office;
 mod outlook;
 mod pipes;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngSeed, TestRunner};
 use retentiond::schedule::{self, EndOf, Fate, Gate, Limit, Schedule, Severity, json_schema};
 use serde_json::Value;
 
@@ -48,6 +48,8 @@ fn json(file: &str) -> Value {
 fn settled(cases: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
+        // The same schedules in each run.
+        rng_seed: RngSeed::Fixed(3),
         ..ProptestConfig::with_cases(cases)
     }
 }
@@ -74,26 +76,24 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(settled(120))]
+    #![proptest_config(settled(24))]
 
     /// One part of one class taken from another schedule: the digest changes if and only if
     /// the meaning does.
     #[test]
-    fn another_meaning_has_another_digest(
-        whole in drawn::written(),
-        other in drawn::written(),
-        part in 0..PARTS,
-    ) {
-        let mut changed = whole.clone();
-        take(&mut changed, &other, part);
-        let Ok(read_changed) = schedule::parse(&print(&changed, Layout::Plain), "f") else {
-            // The part does not fit beside the rest (a stage that comes too late).
-            return Ok(());
-        };
-        prop_assert_eq!(&read_back(&read_changed), &changed);
+    fn another_meaning_has_another_digest(whole in drawn::written(), other in drawn::written()) {
         let read_whole = read(&print(&whole, Layout::Loose));
-        let same = meaning(&whole) == meaning(&changed);
-        prop_assert_eq!(read_whole.digest() == read_changed.digest(), same, "part {}", part);
+        for part in 0..PARTS {
+            let mut changed = whole.clone();
+            take(&mut changed, &other, part);
+            let Ok(read_changed) = schedule::parse(&print(&changed, Layout::Plain), "f") else {
+                // The part does not fit beside the rest (a stage that comes too late).
+                continue;
+            };
+            prop_assert_eq!(&read_back(&read_changed), &changed);
+            let same = meaning(&whole) == meaning(&changed);
+            prop_assert_eq!(read_whole.digest() == read_changed.digest(), same, "part {}", part);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod dependants;
 mod keys;
 mod limits;
 mod parts;
+mod placeholder;
 mod stages;
 mod timing;
 
@@ -250,6 +251,7 @@ impl Reader<'_> {
         };
         let table = self.table(value, "schedule")?;
         let fields = self.fields(table, &keys::SCHEDULE, self.place_of(value));
+        self.placeholders(&fields, "[schedule]");
         let organisation = self.required_text(&fields, "organisation");
         let time_zone = self
             .required_text(&fields, "time_zone")
