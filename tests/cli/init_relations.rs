@@ -101,7 +101,11 @@ async fn what_init_proposes_for_a_pair_of_columns_fits_the_database() {
         r#"{ table = "note", on = "\"ObjectId\" = id", where = "\"ObjectType\" = '…'" }"#
     );
     let entry = entry.replace('…', "App::Member");
-    fits(&url, &deletes(&text, "member", &[entry.clone()]), &[entry]);
+    fits(
+        &url,
+        &deletes(&text, "member", std::slice::from_ref(&entry)),
+        &[entry],
+    );
 }
 
 /// `check` finds no error, and it is the relation that it looked at: under another column's
