@@ -210,6 +210,23 @@ fn depth_and_length_are_bounded() {
     asked.unwrap().join().unwrap();
 }
 
+/// Where a condition is as deep or as long as it may be, its canonical form, which has more
+/// parentheses, is still accepted.
+#[test]
+fn a_condition_at_its_limits_is_a_fixed_point() {
+    let mut taken = 0;
+    for times in (1..40).chain((100..420).step_by(10)) {
+        for text in mutate::deep_conditions(times) {
+            taken += u32::from(oracle::condition(&text));
+        }
+    }
+    assert!(taken > 300, "{taken}");
+    // Found by `make fuzz`: 23 signs were accepted, and not again as they are printed.
+    let signs = |times: usize| format!("j - {}a", "+".repeat(times));
+    assert!(oracle::condition(&signs(23)));
+    assert!(!oracle::condition(&signs(25)));
+}
+
 fn entries() -> Vec<Vec<u8>> {
     let at = DateTime::from_timestamp(1_790_000_000, 123_000).unwrap();
     let mut found = Vec::new();
