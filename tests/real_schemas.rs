@@ -224,7 +224,7 @@ impl Proposed {
             let entries_written = entries.join("\n");
             self.desk.write(
                 "relations.toml",
-                &format!("{head}\n[[class]]\n{own}\ndependants = [\n{entries_written}\n]\n"),
+                format!("{head}\n[[class]]\n{own}\ndependants = [\n{entries_written}\n]\n"),
             );
             let said = self.desk.run("check --schedule relations.toml");
             assert_eq!(said.code, 0, "{own}\n{entries_written}\n{said}");
