@@ -10,7 +10,7 @@ ROWS ?= 100000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test bench lint fmt doc clean help toolchain postgres
+.PHONY: demo test bench fuzz lint fmt doc clean help toolchain postgres
 
 demo: toolchain postgres ## build, and show the whole way once on a private PostgreSQL (ROWS=, ARGS=)
 	$(CARGO) build --release --locked
@@ -21,6 +21,9 @@ test: toolchain postgres ## run every test (ARGS=)
 
 bench: toolchain postgres ## measure a pass beside bare statements (BENCH_ROWS=, BENCH_ROUNDS=, BENCH_LARGE=1)
 	$(CARGO) bench --locked --bench pass $(ARGS)
+
+fuzz: toolchain ## look for bytes that a parser stumbles over, for FUZZ_SECONDS=60 (a C++ compiler)
+	CARGO='$(CARGO)' scripts/fuzz
 
 lint: toolchain ## check format, lints and documentation, as the CI does
 	$(CARGO) fmt --check

@@ -275,6 +275,23 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             ],
         ),
         (
+            Code::Placeholder,
+            vec![
+                with(
+                    "\"Letters\"",
+                    "\"PLACEHOLDER: what the records in letter are\"",
+                )
+                .replace(
+                    "period = \"8 years\"",
+                    "period = \"8 years\" # PLACEHOLDER: the usual limitation period",
+                ),
+                with(
+                    "\"Example Council\"",
+                    "\"PLACEHOLDER: the name of your organisation\"",
+                ),
+            ],
+        ),
+        (
             Code::ConditionSyntax,
             vec![
                 and("where = \"kind = \""),

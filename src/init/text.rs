@@ -130,8 +130,9 @@ impl Draft<'_> {
                     pair.kind,
                     pair.id,
                     quoted(&short(&candidate.table.name)),
-                    quoted(&format!("{} = id", pair.id)),
-                    pair.kind,
+                    quoted(&format!("{} = id", pair.id.written())),
+                    // Inside the quotes of the schedule.
+                    within(&pair.kind.written()),
                 ),
             );
         }
@@ -351,7 +352,12 @@ fn undeclared(likely: &Likely) -> String {
     format!(
         "{{ table = {}, on = {} }},",
         quoted(&short(&likely.from)),
-        quoted(&format!("{} = {}", likely.column, likely.key))
+        // The relation is read as PostgreSQL reads names.
+        quoted(&format!(
+            "{} = {}",
+            likely.column.written(),
+            likely.key.written()
+        ))
     )
 }
 
@@ -461,16 +467,20 @@ fn short(table: &TableName) -> String {
 
 /// A text as TOML.
 fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
+    format!("\"{}\"", within(text))
+}
+
+/// A text inside the quotes of one of TOML's.
+fn within(text: &str) -> String {
+    let mut within = String::new();
     for character in text.chars() {
         match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            other => quoted.push(other),
+            '"' => within.push_str("\\\""),
+            '\\' => within.push_str("\\\\"),
+            other => within.push(other),
         }
     }
-    quoted.push('"');
-    quoted
+    within
 }
 
 /// A column's name as a key of a TOML table.

@@ -41,6 +41,10 @@ pub use timetable::Timetable;
 
 use crate::ident::ClassId;
 
+/// What a text, or the remark behind a value, begins with where `init` wrote it for a person
+/// to replace. `check` warns of what is left.
+pub const PLACEHOLDER: &str = "PLACEHOLDER";
+
 /// A trigger before this day is a sentinel (1900, 1970, `-infinity`), and nothing
 /// is ever due by it, unless the class has a `plausible_from` of its own.
 pub const PLAUSIBLE_FROM: NaiveDate = match NaiveDate::from_ymd_opt(1990, 1, 1) {

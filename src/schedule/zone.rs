@@ -5,6 +5,9 @@
 //! same as `local date < cutoff`. That holds only while local dates never go back,
 //! which is why [`goes_back`] exists.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
@@ -46,8 +49,23 @@ pub(super) fn first_at_or_after(civil: NaiveDateTime, zone: Tz) -> Option<DateTi
 
 /// The first change between 1985 and 2100 by which the zone's local date went
 /// back, as the date it went back from; `None` for a zone that can be used.
+///
+/// Every day of these years is looked at, so the answer is kept: a schedule is read often, and
+/// names few zones.
 #[must_use]
 pub fn goes_back(zone: Tz) -> Option<NaiveDate> {
+    static KNOWN: Mutex<BTreeMap<&str, Option<NaiveDate>>> = Mutex::new(BTreeMap::new());
+    // Whoever panicked with it in hand left answers that are right.
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(answer) = known().get(zone.name()) {
+        return *answer;
+    }
+    let answer = first_change_back(zone);
+    known().insert(zone.name(), answer);
+    answer
+}
+
+fn first_change_back(zone: Tz) -> Option<NaiveDate> {
     let mut day = start_of_year(FIRST_YEAR)?;
     let end = start_of_year(END_YEAR)?;
     while day < end {

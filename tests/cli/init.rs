@@ -206,8 +206,25 @@ async fn the_file_is_accepted_and_planned_without_an_edit() {
     A first schedule is in retention.toml, with 3 classes. 7 tables were not proposed; why not stands at its end.
     It only flags until you decide. `retentiond check` and `retentiond plan` show how it fits, and change nothing.
     "#);
-    let said = desk.run("check");
-    assert_eq!(said.code, 0, "{said}");
+    let (exit, checked) = desk.json("check");
+    assert_eq!(exit, 0, "{checked}");
+    // What nobody has decided yet is told, of each class once, and is no error.
+    let undecided: Vec<&str> = checked["check"]["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["code"] == "R0171")
+        .map(|item| item["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        undecided,
+        [
+            "[schedule] still has what `init` proposed: `organisation`, `time_zone`",
+            "class `odd-one-member` still has what `init` proposed: `title`, `period`, `authority`",
+            "class `letter` still has what `init` proposed: `title`, `period`, `authority`",
+            "class `member` still has what `init` proposed: `title`, `period`, `authority`",
+        ]
+    );
     let (exit, answer) = desk.json("plan --on 2026-11-23");
     assert_eq!(exit, 0);
     let member = answer["plan"]["classes"]

@@ -15,6 +15,7 @@ mod coverage;
 mod demo;
 mod explaining;
 mod init;
+mod init_relations;
 mod office;
 mod outlook;
 mod pipes;

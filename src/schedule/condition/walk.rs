@@ -11,7 +11,7 @@ use super::constant::{
 };
 use super::source::{MOST_BYTES, Source, construct, too_large};
 use super::tree::{Function, Is, Like, Operator, Sign, Tree, Type};
-use super::{ConditionError, Walked};
+use super::{ConditionError, Walked, print};
 use crate::ident::Ident;
 use crate::schedule::diagnostics::Code;
 
@@ -70,7 +70,15 @@ pub(super) fn parse(text: &str) -> Walked<Tree> {
             Code::ConditionSyntax,
             "a condition must be true or false for each row, and this is a value",
         )),
-        tree => Ok(tree),
+        tree => {
+            // Its canonical form is read by the same rules, and is often longer.
+            let printed = print::text(&tree);
+            let again = Source { text: &printed };
+            if printed.len() > MOST_BYTES || again.tokens().is_err() {
+                return Err(too_large());
+            }
+            Ok(tree)
+        }
     }
 }
 
@@ -87,9 +95,18 @@ impl Source<'_> {
         })
     }
 
-    fn walk(&self, expression: &Expr, depth: usize) -> Walked<Tree> {
+    fn walk(&self, mut expression: &Expr, mut depth: usize) -> Walked<Tree> {
+        // The printer puts one pair of parentheses around each level: those are none by
+        // themselves, so that what is printed is no deeper than what was read.
+        if let Expr::Nested(inner) = expression {
+            expression = inner;
+        }
+        while let Expr::Nested(inner) = expression {
+            expression = inner;
+            depth += 1;
+        }
         if depth > MOST_DEPTH {
-            return Err(too_large());
+            return self.placed(expression, Err(too_large()));
         }
         let walked = self.walk_unplaced(expression, depth + 1);
         self.placed(expression, walked)
@@ -111,8 +128,6 @@ impl Source<'_> {
         match expression {
             Expr::Identifier(name) => column(name),
             Expr::Value(value) => constant(&value.value),
-            // Parentheses are put back by the printer, everywhere.
-            Expr::Nested(inner) => self.walk(inner, depth),
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right, depth),
             Expr::UnaryOp {
                 op: UnaryOperator::Not,

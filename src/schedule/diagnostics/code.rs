@@ -111,6 +111,8 @@ codes! {
     BadRelation = "R0160" Error;
     /// The timetable is too sparse for a maximum.
     TimetableTooSparse = "R0170" Warning;
+    /// What `init` wrote for a person to decide.
+    Placeholder = "R0171" Warning;
     /// A limit that is no limit.
     BadLimit = "R0190" Error;
 

@@ -161,6 +161,12 @@ impl Code {
                  last day is one of them goes late, which is a breach and reported as one. Run the \
                  schedule every day, or make the period shorter by the days that the hint names."
             }
+            Self::Placeholder => {
+                "`init` proposes a first schedule and marks with PLACEHOLDER what only a person can \
+                 decide: what the records are called, which document orders it, how long they are \
+                 kept. Until somebody has decided, the schedule says what nobody stands for. Write \
+                 what is right, also where the proposal was, and take the remark behind it away."
+            }
             Self::ConditionSyntax => {
                 "The condition is not one complete SQL expression that is true or false for a \
                  row. It is parsed before PostgreSQL sees it, so that nothing else can be \

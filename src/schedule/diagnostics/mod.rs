@@ -33,30 +33,53 @@ impl Place {
     /// character, is moved to the nearest boundary before it.
     #[must_use]
     pub fn of(text: &str, span: Range<usize>) -> Self {
-        let start = boundary(text, span.start);
-        let end = boundary(text, span.end).max(start);
-        let before = text.get(..start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before
-            .get(line_start..)
-            .unwrap_or_default()
-            .trim_start_matches('\u{feff}')
-            .chars()
-            .count()
-            + 1;
-        Self {
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(column).unwrap_or(u32::MAX),
-            start,
-            end,
-        }
+        Lines::new(text).place(span)
     }
 
     /// Whether it is a place at all, not the default.
     #[must_use]
     pub fn is_somewhere(&self) -> bool {
         self.line > 0
+    }
+}
+
+/// Where the lines of a text begin, for whoever asks for many places of it.
+#[derive(Debug, Clone)]
+pub(super) struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        Self {
+            text,
+            starts: std::iter::once(0).chain(newlines).collect(),
+        }
+    }
+
+    /// See [`Place::of`].
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
+        let start = boundary(self.text, span.start);
+        let end = boundary(self.text, span.end).max(start);
+        // At least one line begins at 0.
+        let line = self.starts.partition_point(|begins| *begins <= start);
+        let begins = self.starts.get(line.saturating_sub(1)).copied();
+        let column = self
+            .text
+            .get(begins.unwrap_or_default()..start)
+            .unwrap_or_default()
+            .trim_start_matches('\u{feff}')
+            .chars()
+            .count()
+            + 1;
+        Place {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+            start,
+            end,
+        }
     }
 }
 

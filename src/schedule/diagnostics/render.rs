@@ -20,7 +20,9 @@ pub(super) fn render(diagnostics: &Diagnostics, colour: bool) -> String {
         out.push_str(&renderer.render(&[group]));
         out.push_str("\n\n");
     }
-    out
+    // The renderer shows other control characters by their pictures. These it prints, and some
+    // terminals take U+009B for the start of a command.
+    out.replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "\u{fffd}")
 }
 
 fn group<'a>(diagnostics: &'a Diagnostics, item: &'a Diagnostic) -> Group<'a> {

@@ -103,6 +103,11 @@ impl Reader<'_> {
             .map_or(header, |(_, value)| self.place_of(value));
         let fields = self.fields(table, &keys::CLASS, id_place);
         let places = self.places(&fields);
+        let named = fields.get("id").and_then(|value| value.get_ref().as_str());
+        self.placeholders(
+            &fields,
+            &named.map_or("this class".to_owned(), |id| format!("class `{id}`")),
+        );
 
         let id = self.class_id(&fields, seen);
         let title = self.required_text(&fields, "title").map(|(text, _)| text);

@@ -9,6 +9,7 @@ mod dependants;
 mod keys;
 mod limits;
 mod parts;
+mod placeholder;
 mod stages;
 mod timing;
 
@@ -19,7 +20,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::class::Class;
-use super::diagnostics::{Code, Diagnostic, Diagnostics, Place};
+use super::diagnostics::{Code, Diagnostic, Diagnostics, Lines, Place};
 use super::limits::Accept;
 use super::punctual::lateness;
 use super::timetable::Timetable;
@@ -30,6 +31,7 @@ use keys::Keys;
 pub(super) fn schedule(text: &str, file: &str) -> Result<Schedule, Diagnostics> {
     let mut reader = Reader {
         text,
+        lines: Lines::new(text),
         items: Vec::new(),
     };
     let schedule = reader.file(file);
@@ -80,6 +82,7 @@ type Value<'i> = Spanned<DeValue<'i>>;
 /// The text, and the faults found so far.
 struct Reader<'t> {
     text: &'t str,
+    lines: Lines<'t>,
     items: Vec<Diagnostic>,
 }
 
@@ -103,7 +106,7 @@ impl<'a, 'i> Fields<'a, 'i> {
 
 impl Reader<'_> {
     fn place(&self, span: Range<usize>) -> Place {
-        Place::of(self.text, span)
+        self.lines.place(span)
     }
 
     fn place_of<T>(&self, spanned: &Spanned<T>) -> Place {
@@ -248,6 +251,7 @@ impl Reader<'_> {
         };
         let table = self.table(value, "schedule")?;
         let fields = self.fields(table, &keys::SCHEDULE, self.place_of(value));
+        self.placeholders(&fields, "[schedule]");
         let organisation = self.required_text(&fields, "organisation");
         let time_zone = self
             .required_text(&fields, "time_zone")

@@ -1,0 +1,296 @@
+//! A schedule as a person might think of it: plain values, drawn at random so that the file
+//! alone can find no fault in them, and read back from what the reader made.
+
+use chrono::NaiveDate;
+use retentiond::ident::TableName;
+use retentiond::schedule::{
+    self, Accept, Condition, Disposal, Dispose, EndOf, Fate, Gate, Limit, Period, Rule, Schedule,
+    Strategy, Trigger,
+};
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    pub organisation: String,
+    pub zone: String,
+    pub every: String,
+    pub accept: Accept,
+    pub classes: Vec<Class>,
+}
+
+/// A `[[class]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Class {
+    pub id: String,
+    pub title: String,
+    pub table: Table,
+    pub claim: Option<Test>,
+    pub authority: String,
+    pub basis: Option<String>,
+    pub order: Order,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    Retain {
+        owner: String,
+        reason: String,
+        review_on: Option<NaiveDate>,
+    },
+    Dispose(Box<Disposes>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Disposes {
+    pub trigger: Since,
+    pub plausible_from: NaiveDate,
+    pub trigger_zone: Option<String>,
+    pub from_end_of: Option<EndOf>,
+    pub period: Span,
+    pub tolerance: u32,
+    pub unless_active: Vec<String>,
+    pub limit: Limit,
+    pub disposal: What,
+    pub stages: Vec<(Span, What)>,
+    pub notice: Option<u32>,
+    pub gate: Gate,
+    pub dependants: Vec<Dependant>,
+    pub files: Vec<File>,
+    pub max_rows: Option<u64>,
+    pub max_share: Option<f64>,
+    pub max_growth: Option<f64>,
+}
+
+/// Schema and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Table(pub String, pub String);
+
+/// Months and days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub u32, pub u32);
+
+/// A condition in its canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Test(pub String);
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Since {
+    Day(NaiveDate),
+    Columns(Vec<(Option<Table>, String, Option<Test>)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    Flag,
+    /// Column, path, strategy.
+    Anonymise(Vec<(String, Vec<String>, Strategy)>),
+    Delete,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dependant {
+    pub table: Table,
+    pub fate: Fate,
+    pub related: Option<Related>,
+}
+
+/// `on` and `where`: the table on the right, pairs of columns in order, the condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Related {
+    pub to: Table,
+    pub pairs: Vec<(String, String)>,
+    pub when: Option<Test>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct File {
+    pub table: Table,
+    pub column: String,
+    pub store: String,
+}
+
+/// What the reader made of a file.
+pub fn read_back(schedule: &Schedule) -> Written {
+    Written {
+        organisation: schedule.organisation().to_owned(),
+        zone: schedule.time_zone().name().to_owned(),
+        every: schedule.every().text().to_owned(),
+        accept: schedule.accept(),
+        classes: schedule.classes().iter().map(class).collect(),
+    }
+}
+
+fn class(class: &schedule::Class) -> Class {
+    Class {
+        id: class.id().as_str().to_owned(),
+        title: class.title().to_owned(),
+        table: table(class.table()),
+        claim: class.claim().map(test),
+        authority: class.authority().to_owned(),
+        basis: class.lawful_basis().map(str::to_owned),
+        order: match class.rule() {
+            Rule::Retain {
+                owner,
+                reason,
+                review_on,
+            } => Order::Retain {
+                owner: owner.clone(),
+                reason: reason.clone(),
+                review_on: *review_on,
+            },
+            Rule::Dispose(rule) => Order::Dispose(Box::new(disposes(rule))),
+        },
+    }
+}
+
+/// Names every field, so that one that is added must be thought of here.
+fn disposes(rule: &Dispose) -> Disposes {
+    let Dispose {
+        trigger,
+        plausible_from,
+        trigger_zone,
+        from_end_of,
+        period,
+        tolerance,
+        unless_active,
+        limit,
+        disposal,
+        stages,
+        notice,
+        gate,
+        dependants,
+        files,
+        limits,
+    } = rule;
+    let retentiond::schedule::Limits {
+        max_rows,
+        max_share,
+        max_growth,
+    } = limits;
+    Disposes {
+        trigger: match trigger {
+            Trigger::Fixed(day) => Since::Day(*day),
+            Trigger::Columns(columns) => Since::Columns(
+                columns
+                    .iter()
+                    .map(|c| {
+                        let related = c.related.as_ref().map(table);
+                        let when = c.when.as_ref().map(test);
+                        (related, c.column.as_str().to_owned(), when)
+                    })
+                    .collect(),
+            ),
+        },
+        plausible_from: *plausible_from,
+        trigger_zone: trigger_zone.map(|zone| zone.name().to_owned()),
+        from_end_of: *from_end_of,
+        period: span(*period),
+        tolerance: *tolerance,
+        unless_active: unless_active.iter().map(ToString::to_string).collect(),
+        limit: *limit,
+        disposal: what(disposal),
+        stages: stages
+            .iter()
+            .map(|stage| (span(stage.after), what(&stage.disposal)))
+            .collect(),
+        notice: *notice,
+        gate: *gate,
+        dependants: dependants.iter().map(dependant).collect(),
+        files: files
+            .iter()
+            .map(|file| File {
+                table: table(&file.table),
+                column: file.column.to_string(),
+                store: file.store.clone(),
+            })
+            .collect(),
+        max_rows: *max_rows,
+        max_share: max_share.map(|factor| factor.value()),
+        max_growth: max_growth.map(|factor| factor.value()),
+    }
+}
+
+fn dependant(dependant: &schedule::Dependant) -> Dependant {
+    Dependant {
+        table: table(&dependant.table),
+        fate: dependant.fate,
+        related: dependant.relation.as_ref().map(|relation| Related {
+            to: table(&relation.to),
+            pairs: relation
+                .columns
+                .iter()
+                .map(|(left, right)| (left.to_string(), right.to_string()))
+                .collect(),
+            when: relation.when.as_ref().map(test),
+        }),
+    }
+}
+
+fn table(table: &TableName) -> Table {
+    Table(table.schema().to_string(), table.name().to_string())
+}
+
+fn span(period: Period) -> Span {
+    Span(period.months(), period.days())
+}
+
+fn test(condition: &Condition) -> Test {
+    Test(condition.text())
+}
+
+fn what(disposal: &Disposal) -> What {
+    match disposal {
+        Disposal::Flag => What::Flag,
+        Disposal::Delete => What::Delete,
+        Disposal::Anonymise(parts) => What::Anonymise(
+            parts
+                .iter()
+                .map(|part| (part.column.to_string(), part.path.clone(), part.strategy))
+                .collect(),
+        ),
+    }
+}
+
+/// What of it is more than words and layout, so that it must change the digest: all but
+/// titles, authorities, reasons, and the order of what is a set.
+pub fn meaning(written: &Written) -> Written {
+    let mut meant = written.clone();
+    meant.classes.sort_by(|a, b| a.id.cmp(&b.id));
+    // However it is spelt; these are told apart by what they say.
+    for class in &mut meant.classes {
+        class.title.clear();
+        class.authority.clear();
+        class.basis = None;
+        match &mut class.order {
+            Order::Retain {
+                owner,
+                reason,
+                review_on,
+            } => {
+                owner.clear();
+                reason.clear();
+                *review_on = None;
+            }
+            Order::Dispose(rule) => {
+                rule.unless_active.sort();
+                let key = |d: &Dependant| {
+                    let related = d.related.as_ref();
+                    (
+                        d.table.clone(),
+                        related.map(|r| (r.to.clone(), r.pairs.clone(), r.when.clone())),
+                    )
+                };
+                rule.dependants.sort_by_key(key);
+                rule.files
+                    .sort_by_key(|f| (f.table.clone(), f.column.clone()));
+                let stages = rule.stages.iter_mut().map(|(_, what)| what);
+                for what in stages.chain([&mut rule.disposal]) {
+                    if let What::Anonymise(parts) = what {
+                        parts.sort();
+                    }
+                }
+            }
+        }
+    }
+    meant
+}
