@@ -10,6 +10,7 @@ pub mod decisions;
 pub mod demo;
 pub mod enforce;
 pub mod files;
+pub mod grants;
 pub mod ident;
 pub mod init;
 pub mod ledger;

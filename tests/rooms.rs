@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const FOR_ALL: [&str; 3] = ["ident", "clock", "store"];
 
 /// The rooms, and whom each may use beside [`FOR_ALL`]. `*` is everybody.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("main", &["cli"]),
     ("settings", &[]),
     ("clock", &[]),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("decisions", &[]),
     ("plan", &["schedule", "catalog", "decisions"]),
     ("personal", &["schedule", "catalog"]),
+    ("grants", &["plan", "catalog"]),
     ("init", &["schedule", "catalog", "personal"]),
     ("survey", &["plan", "ledger", "personal"]),
     ("enforce", &["plan", "ledger", "files"]),

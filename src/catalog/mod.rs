@@ -4,6 +4,7 @@
 //! A [`Catalog`] says what is, never what should be: whether a schedule fits it is
 //! decided in `plan`. A test can write one by hand; [`read`] takes it from a database.
 
+mod own;
 mod read;
 mod vacuum;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::ident::{Ident, TableName};
 
+pub use own::{Held, Own, OwnSort, held, own};
 pub use read::{CatalogError, read, try_condition};
 pub use vacuum::last_vacuum;
 
@@ -29,6 +31,15 @@ pub struct Catalog {
     pub role: String,
     /// Whether that role is a superuser, from whom nothing can be withheld.
     pub superuser: bool,
+    /// Whether the role may look at our own schema and record no pass in it, so that it can
+    /// ask and never act.
+    pub only_asks: bool,
+    /// The schemas that the role may not use.
+    pub closed_schemas: BTreeSet<Ident>,
+    /// Tables on which row-level security is switched on, for whomever.
+    pub row_secured: BTreeSet<TableName>,
+    /// Columns on which the role has a privilege that it lacks on the whole table.
+    pub column_privileges: BTreeMap<TableName, ColumnPrivileges>,
     /// Whether the server compresses full pages in its write-ahead log.
     pub wal_compression: bool,
     /// What PostgreSQL said against a condition that was tried on a table, by table and
@@ -41,6 +52,16 @@ impl Catalog {
     #[must_use]
     pub fn table(&self, name: &TableName) -> Option<&Table> {
         self.tables.get(name)
+    }
+
+    /// Whether the role may read a column.
+    #[must_use]
+    pub fn may_read(&self, table: &TableName, column: &Ident) -> bool {
+        self.table(table).is_some_and(|t| t.privileges.select)
+            || self
+                .column_privileges
+                .get(table)
+                .is_some_and(|columns| columns.select.contains(column))
     }
 
     /// What PostgreSQL said against a condition, if it was tried and refused.
@@ -264,10 +285,19 @@ pub struct Index {
 pub struct Privileges {
     /// `SELECT`
     pub select: bool,
-    /// `UPDATE` (also what `SELECT … FOR UPDATE` needs)
+    /// `UPDATE`
     pub update: bool,
     /// `DELETE`
     pub delete: bool,
+}
+
+/// What our role may do with single columns of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ColumnPrivileges {
+    /// `SELECT`
+    pub select: BTreeSet<Ident>,
+    /// `UPDATE` (any one is also what `SELECT … FOR UPDATE` needs)
+    pub update: BTreeSet<Ident>,
 }
 
 /// One declared foreign key.

@@ -29,7 +29,7 @@ pub enum CatalogError {
 const TABLES: &str = "
 SELECT n.nspname, c.relname, c.relkind::text AS relkind, c.relispartition, c.relhasrules,
        EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS has_children,
-       row_security_active(c.oid) AS row_security,
+       row_security_active(c.oid) AS row_security, c.relrowsecurity,
        CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS estimated_rows,
        -- A partitioned table has no pages of its own: the fullest of its leaves.
        (SELECT max(COALESCE((SELECT o.option_value::int FROM pg_options_to_table(l.reloptions) AS o
@@ -199,6 +199,26 @@ SELECT k.conname, k.confdeltype::text AS on_delete,
  WHERE k.contype = 'f' AND k.conparentid = 0 AND fn.nspname <> 'retentiond'
  ORDER BY 3, 4, 1";
 
+// Granted on the column alone: what is granted on the table stands there.
+const COLUMN_PRIVILEGES: &str = "
+SELECT n.nspname, c.relname, a.attname,
+       has_column_privilege(c.oid, a.attnum, 'SELECT') AS may_select,
+       has_column_privilege(c.oid, a.attnum, 'UPDATE') AS may_update
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attacl IS NOT NULL
+   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+   AND has_schema_privilege(n.oid, 'USAGE')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'retentiond')
+ ORDER BY 1, 2, a.attnum";
+
+const CLOSED_SCHEMAS: &str = "
+SELECT n.nspname FROM pg_catalog.pg_namespace n
+ WHERE NOT has_schema_privilege(n.oid, 'USAGE')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'retentiond')
+   AND n.nspname NOT LIKE 'pg\\_%'";
+
 /// Reads what the database has, as the connected role sees it.
 ///
 /// # Errors
@@ -208,15 +228,23 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
     let role = fetch(conn, "roles", "
         SELECT current_user::text AS role,
                (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
+               EXISTS (SELECT 1 FROM pg_catalog.pg_class c
+                         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = 'retentiond' AND c.relname = 'run'
+                          AND NOT has_table_privilege(c.oid, 'INSERT')) AS only_asks,
                current_setting('wal_compression') NOT IN ('off', 'false', 'no', '0') AS wal_compression")
         .await?;
     for row in role {
         catalog.role = get(&row, "role", "roles")?;
         catalog.superuser = get::<Option<bool>>(&row, "superuser", "roles")?.unwrap_or(false);
+        catalog.only_asks = get(&row, "only_asks", "roles")?;
         catalog.wal_compression = get(&row, "wal_compression", "roles")?;
     }
     for row in fetch(conn, "tables", TABLES).await? {
         let table = table(&row)?;
+        if get(&row, "relrowsecurity", "tables")? {
+            catalog.row_secured.insert(table.name.clone());
+        }
         catalog.tables.insert(table.name.clone(), table);
     }
     for row in fetch(conn, "extensions", EXTENSIONS).await? {
@@ -239,6 +267,21 @@ pub async fn read(conn: &mut PgConnection) -> Result<Catalog, CatalogError> {
         if let Some(table) = catalog.tables.get_mut(&name) {
             table.columns.push(column);
         }
+    }
+    for row in fetch(conn, "privileges", COLUMN_PRIVILEGES).await? {
+        let name = name(&row, "nspname", "relname", "privileges")?;
+        let column = Ident::new(get::<String>(&row, "attname", "privileges")?)?;
+        let columns = catalog.column_privileges.entry(name).or_default();
+        if get(&row, "may_select", "privileges")? {
+            columns.select.insert(column.clone());
+        }
+        if get(&row, "may_update", "privileges")? {
+            columns.update.insert(column);
+        }
+    }
+    for row in fetch(conn, "schemas", CLOSED_SCHEMAS).await? {
+        let schema = Ident::new(get::<String>(&row, "nspname", "schemas")?)?;
+        catalog.closed_schemas.insert(schema);
     }
     for row in fetch(conn, "indexes", INDEXES).await? {
         let name = name(&row, "nspname", "relname", "indexes")?;
@@ -362,7 +405,7 @@ fn sort(bottom: &str) -> Sort {
     }
 }
 
-async fn fetch(
+pub(super) async fn fetch(
     conn: &mut PgConnection,
     what: &'static str,
     sql: &'static str,
@@ -373,7 +416,11 @@ async fn fetch(
         .map_err(|source| CatalogError::Query { what, source })
 }
 
-fn get<'r, T>(row: &'r PgRow, column: &'static str, what: &'static str) -> Result<T, CatalogError>
+pub(super) fn get<'r, T>(
+    row: &'r PgRow,
+    column: &'static str,
+    what: &'static str,
+) -> Result<T, CatalogError>
 where
     T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
@@ -392,7 +439,7 @@ fn idents(
         .collect()
 }
 
-fn name(
+pub(super) fn name(
     row: &PgRow,
     schema: &'static str,
     relation: &'static str,

@@ -89,6 +89,8 @@ pub(super) enum Command {
     Init(Init),
     /// Create or update retentiond's own schema in the database
     Migrate,
+    /// Print the SQL that gives roles the least they need, for an administrator to run
+    Grants(Grants),
     /// Tell all that is wrong with the schedule, or does not fit the database
     Check(Check),
     /// Show what would be done, and change nothing
@@ -348,6 +350,13 @@ pub(super) struct Filters {
     /// Only entries that name the record of --table with this key
     #[arg(long, value_name = "KEY", requires = "table")]
     pub key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Grants {
+    /// How the names of the four roles begin
+    #[arg(long, value_name = "NAME", default_value = "retentiond")]
+    pub role_prefix: String,
 }
 
 /// The days that can be asked about. Beyond them no record of ours has a date.

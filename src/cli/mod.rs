@@ -14,6 +14,7 @@ mod daemon;
 mod demo;
 mod explain;
 mod failure;
+mod grants;
 mod init;
 mod ledger;
 mod migrate;
@@ -75,6 +76,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Init(arguments) => init::run(context, arguments).await,
         Command::Migrate => migrate::run(context).await,
+        Command::Grants(arguments) => grants::run(context, arguments).await,
         Command::Check(arguments) => check::run(context, arguments).await,
         Command::Plan(arguments) => plan::run(context, arguments).await,
         Command::Accept(arguments) => accept::run(context, arguments).await,

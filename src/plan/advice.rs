@@ -52,6 +52,15 @@ pub(super) fn advise(fit: &mut Fit, class: &Class, schedule: &Schedule, catalog:
 #[must_use]
 pub fn server_advice(schedule: &Schedule, catalog: &Catalog) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    if catalog.only_asks {
+        found.push(
+            Diagnostic::new(
+                Code::OnlyAsks,
+                format!("role `{}` can ask and not act; whether a pass may do what it must was not looked at", catalog.role),
+            )
+            .hint("ask as a member of the enforcer's role, such as retentiond_enforcer"),
+        );
+    }
     if catalog.superuser {
         found.push(
             Diagnostic::new(

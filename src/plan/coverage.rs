@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use super::fit;
 use super::judge::{Judge, Mute, any, negated};
 use crate::catalog::{Catalog, Kind, Table};
 use crate::decisions::Decisions;
@@ -49,7 +48,8 @@ pub fn uncovered(schedule: &Schedule, catalog: &Catalog, on: chrono::NaiveDate) 
     let mute = schedule
         .classes()
         .iter()
-        .map(|class| (class.id(), fit::fit(class, catalog, &known)))
+        .zip(super::fits(schedule, catalog, &known))
+        .map(|(class, fit)| (class.id(), fit))
         .filter(|(_, fit)| !fit.refusals.is_empty())
         .map(|(id, fit)| (id.clone(), fit.mute()))
         .collect();
@@ -101,6 +101,9 @@ pub fn uncovered(schedule: &Schedule, catalog: &Catalog, on: chrono::NaiveDate) 
             .iter()
             .map(|class| judge.claims(class, "t"))
             .collect());
+        let mut read = classes.iter().filter_map(|class| class.claim());
+        let readable = !table.row_security
+            && read.all(|claim| claim.columns().all(|c| catalog.may_read(&table.name, c)));
         if unknown || !readable || claimed == "TRUE" || dependants.contains(&table.name) {
             continue;
         }

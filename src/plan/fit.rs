@@ -16,7 +16,7 @@ use super::relations::Relations;
 use crate::catalog::{Catalog, Kind, Sort, Table};
 use crate::ident::{Ident, TableName};
 use crate::schedule::{
-    Class, Code, Condition, Diagnostic, Disposal, Dispose, Fate, Place, Rule, Strategy, Trigger,
+    Class, Code, Condition, Diagnostic, Disposal, Dispose, Place, Rule, Strategy, Trigger,
 };
 
 /// What was found about one class.
@@ -122,7 +122,6 @@ pub(super) fn fit(class: &Class, catalog: &Catalog, known: &[Link]) -> Fit {
     activity(&mut fit, class, dispose, table);
     dependants::dependants(&mut fit, class, dispose, catalog, known);
     files(&mut fit, class, dispose, catalog);
-    privileges(&mut fit, class, dispose, catalog);
     fit
 }
 
@@ -465,64 +464,6 @@ fn files(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
                     file.column
                 ),
                 &file.place,
-            );
-        }
-    }
-}
-
-fn privileges(fit: &mut Fit, class: &Class, dispose: &Dispose, catalog: &Catalog) {
-    let mut needed: Vec<(&TableName, Vec<&'static str>)> = vec![(
-        class.table(),
-        match dispose.disposal {
-            Disposal::Flag => vec!["SELECT"],
-            Disposal::Anonymise(_) => vec!["SELECT", "UPDATE"],
-            Disposal::Delete => vec!["SELECT", "UPDATE", "DELETE"],
-        },
-    )];
-    for dependant in &dispose.dependants {
-        needed.push((
-            &dependant.table,
-            match dependant.fate {
-                Fate::Delete => vec!["SELECT", "UPDATE", "DELETE"],
-                Fate::Unlink => vec!["SELECT", "UPDATE"],
-            },
-        ));
-    }
-    // What a decision reads is locked, FOR SHARE, for which PostgreSQL asks for UPDATE.
-    if let Trigger::Columns(sources) = &dispose.trigger {
-        for related in sources.iter().filter_map(|source| source.related.as_ref()) {
-            needed.push((related, vec!["SELECT", "UPDATE"]));
-        }
-    }
-    for (name, wanted) in needed {
-        let Some(table) = catalog.table(name) else {
-            continue;
-        };
-        let have = table.privileges;
-        let missing: Vec<&str> = wanted
-            .into_iter()
-            .filter(|privilege| match *privilege {
-                "SELECT" => !have.select,
-                "UPDATE" => !have.update,
-                _ => !have.delete,
-            })
-            .collect();
-        if !missing.is_empty() {
-            fit.refuse(
-                Code::MissingPrivilege,
-                format!(
-                    "class `{}`: role `{}` may not {} on `{name}`",
-                    class.id(),
-                    catalog.role,
-                    missing.join(", ")
-                ),
-                format!(
-                    "GRANT {} ON {} TO {}",
-                    missing.join(", "),
-                    name.quoted(),
-                    catalog.role
-                ),
-                class.place("table"),
             );
         }
     }

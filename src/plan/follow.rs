@@ -319,7 +319,7 @@ impl Planner<'_> {
                 self.judge
                     .catalog
                     .table(table)
-                    .is_some_and(|t| t.privileges.select && t.column(column).is_some())
+                    .is_some_and(|t| t.column(column).is_some())
             })
             .collect();
         columns.sort();

@@ -22,6 +22,7 @@ mod key;
 mod limit;
 mod link;
 mod parents;
+mod privileges;
 mod probe;
 mod question;
 mod related;
@@ -49,6 +50,7 @@ pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
+pub use privileges::{ClassNeeds, Needed, Needs, Unreadable, needs, statements, together};
 pub use probe::{Probe, probes};
 pub use related::{Read, Reads};
 pub use scan::{Bounded, DayAs, Direct, Scan};
@@ -286,7 +288,7 @@ pub fn draft_beside(
 
 /// How each class fits the database, in the schedule's order.
 fn fits(schedule: &Schedule, catalog: &Catalog, known: &[link::Link]) -> Vec<fit::Fit> {
-    schedule
+    let mut fits: Vec<fit::Fit> = schedule
         .classes()
         .iter()
         .map(|class| {
@@ -294,7 +296,9 @@ fn fits(schedule: &Schedule, catalog: &Catalog, known: &[link::Link]) -> Vec<fit
             advice::advise(&mut fit, class, schedule, catalog);
             fit
         })
-        .collect()
+        .collect();
+    privileges::refuse(&mut fits, schedule, catalog);
+    fits
 }
 
 /// How the classes that are refused or paused stand before their rows.

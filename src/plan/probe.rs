@@ -24,6 +24,8 @@ pub struct Probe {
     /// Answers one number: how many rows would break the constraint, at most
     /// `MOST_COUNTED` + 1. `$1` and `$2` are pads of a pseudonym's key, bound as `bytea`.
     pub sql: String,
+    /// The part of it that names tables, without a constraint's own expression.
+    reads: String,
     about: About,
     code: Code,
     hint: String,
@@ -39,6 +41,11 @@ enum About {
 }
 
 impl Probe {
+    /// What it reads, as a statement: PostgreSQL's words for a constraint left out.
+    pub(super) fn reads(&self) -> &str {
+        &self.reads
+    }
+
     /// What is to be said where the answer was not 0.
     #[must_use]
     pub fn broken(&self, rows: i64) -> Diagnostic {
@@ -128,13 +135,15 @@ pub fn probes(schedule: &Schedule, catalog: &Catalog, plan: &Plan) -> Vec<Probe>
 fn claim(class: &Class) -> Option<Probe> {
     let condition = class.claim()?;
     let table = class.table().quoted();
+    let sql = format!(
+        "SELECT (EXISTS (SELECT 1 FROM {table}) AND NOT EXISTS \
+         (SELECT 1 FROM {table} AS t WHERE ({}) IS TRUE))::int::bigint",
+        condition.sql("t")
+    );
     Some(Probe {
         class: class.id().clone(),
-        sql: format!(
-            "SELECT (EXISTS (SELECT 1 FROM {table}) AND NOT EXISTS \
-             (SELECT 1 FROM {table} AS t WHERE ({}) IS TRUE))::int::bigint",
-            condition.sql("t")
-        ),
+        reads: sql.clone(),
+        sql,
         about: About::Claim {
             table: class.table().clone(),
         },
@@ -212,6 +221,7 @@ fn written_by(
         })
         .map(|check| Probe {
             class: class.id().clone(),
+            reads: changed(table, check, &written, &claimed),
             sql: broken_by(table, check, &written, &claimed),
             about: About::Constraint {
                 subject: format!("the anonymisation of `{}`", table.name),
@@ -226,14 +236,16 @@ fn written_by(
         })
         .collect();
     for (column, value) in written.iter().filter(|(c, _)| c.constrained_domain) {
+        // The cast raises an error where the domain refuses a value.
+        let sql = format!(
+            "SELECT 0 * count(({value})::{}) FROM {} AS t WHERE {claimed}",
+            column.type_name,
+            table.name.quoted()
+        );
         probes.push(Probe {
             class: class.id().clone(),
-            // The cast raises an error where the domain refuses a value.
-            sql: format!(
-                "SELECT 0 * count(({value})::{}) FROM {} AS t WHERE {claimed}",
-                column.type_name,
-                table.name.quoted()
-            ),
+            reads: sql.clone(),
+            sql,
             about: About::Constraint {
                 subject: format!("the anonymisation of `{}.{}`", table.name, column.name),
                 constraint: format!("the domain `{}`", column.type_name),
@@ -283,6 +295,7 @@ fn unlinking(class: &Class, catalog: &Catalog) -> Vec<Probe> {
             });
             probes.extend(checks.map(|check| Probe {
                 class: class.id().clone(),
+                reads: changed(table, check, &written, &linked.join(" AND ")),
                 sql: broken_by(table, check, &written, &linked.join(" AND ")),
                 about: About::Constraint {
                     subject: format!("unlinking `{}`", table.name),
@@ -322,6 +335,17 @@ fn cast(column: &Column) -> String {
 /// constraint's expression names bare columns, so the changed row stands under the table's
 /// own name and nothing else is in sight.
 fn broken_by(table: &Table, check: &Check, written: &Written<'_>, which: &str) -> String {
+    format!(
+        "SELECT count(*) FROM (SELECT 1 FROM ({}) AS {} WHERE ({}) IS FALSE LIMIT {}) AS broken",
+        changed(table, check, written, which),
+        table.name.name().quoted(),
+        check.expression,
+        MOST_COUNTED + 1
+    )
+}
+
+/// The rows among `which` as a constraint would see them with the new values.
+fn changed(table: &Table, check: &Check, written: &Written<'_>, which: &str) -> String {
     let columns: Vec<String> = table
         .columns
         .iter()
@@ -341,12 +365,8 @@ fn broken_by(table: &Table, check: &Check, written: &Written<'_>, which: &str) -
         })
         .collect();
     format!(
-        "SELECT count(*) FROM (SELECT 1 FROM (SELECT {} FROM {} AS t WHERE {which}) AS {} \
-         WHERE ({}) IS FALSE LIMIT {}) AS broken",
+        "SELECT {} FROM {} AS t WHERE {which}",
         columns.join(", "),
-        table.name.quoted(),
-        table.name.name().quoted(),
-        check.expression,
-        MOST_COUNTED + 1
+        table.name.quoted()
     )
 }

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 
-use super::fit;
 use super::judge::{Judge, Mute, all, any, negated};
 use crate::catalog::Catalog;
 use crate::decisions::Decisions;
@@ -36,8 +35,8 @@ impl<'a> Other<'a> {
         let mute = schedule
             .classes()
             .iter()
-            .filter_map(|class| {
-                let fit = fit::fit(class, catalog, &known);
+            .zip(super::fits(schedule, catalog, &known))
+            .filter_map(|(class, fit)| {
                 let mute = if !fit.refusals.is_empty() {
                     fit.mute()
                 } else if decisions.paused(class.id()) {

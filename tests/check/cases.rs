@@ -149,6 +149,14 @@ fn cases() -> Vec<(&'static str, Vec<Case>)> {
             vec![case("ALTER TABLE letter ADD path text", &deletes("files = [{ column = \"path\", store = \"media\" }]"))],
         ),
         (
+            "R0382",
+            vec![Case {
+                admin: "CREATE SCHEMA retentiond; CREATE TABLE retentiond.run (run_id bigint);
+                        GRANT USAGE ON SCHEMA retentiond TO records",
+                ..case("", DELETES)
+            }],
+        ),
+        (
             "R0314",
             vec![case("ALTER TABLE letter ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", DELETES)],
         ),

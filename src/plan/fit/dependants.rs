@@ -41,11 +41,15 @@ pub(super) fn dependants(
                 &dependant.place,
             );
         }
-        if !matches!(table.kind, Kind::Ordinary | Kind::Partitioned) || table.row_security {
+        if !matches!(table.kind, Kind::Ordinary | Kind::Partitioned) {
             fit.refuse(
                 Code::NotATable,
-                format!("class `{}`: the dependant `{}` is not an ordinary or partitioned table that we see whole", class.id(), table.name),
-                "name the table that the rows are stored in, as a role that row-level security does not filter",
+                format!(
+                    "class `{}`: the dependant `{}` is not an ordinary or partitioned table",
+                    class.id(),
+                    table.name
+                ),
+                "name the table that the rows are stored in",
                 &dependant.place,
             );
         }

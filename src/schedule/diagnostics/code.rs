@@ -185,6 +185,8 @@ codes! {
     UnclaimedRows = "R0381" Warning;
     /// The day has come to ask whether records must still be kept.
     ReviewDue = "R0357" Warning;
+    /// The role can ask, and not act.
+    OnlyAsks = "R0382" Warning;
     /// A relation between columns that cannot be compared.
     RelationTypes = "R0360" Error;
     /// A relation of which nobody can say which row it leads to.

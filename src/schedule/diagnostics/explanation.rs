@@ -251,6 +251,12 @@ impl Code {
                  before anything is tried, so that it does not stop half-way. Grant it: \
                  `retentiond grants` prints the statements."
             }
+            Self::OnlyAsks => {
+                "The connecting role may look at retentiond's own schema and cannot record a pass \
+                 in it, so that it can never make one. What a pass needs of it was therefore not \
+                 looked at. Ask as a member of the enforcer's role to see whether that can act: \
+                 `retentiond grants` prints what each role needs."
+            }
             Self::NotATable => {
                 "The name belongs to a view, a foreign table or something else that holds no rows \
                  of its own. Only ordinary and partitioned tables can be enforced on. Name the \

@@ -1,0 +1,86 @@
+//! Who may do what with our own schema: a decision about each of its tables, sequences and
+//! functions. What has none gets nothing, and a test fails until somebody decides.
+
+use super::Role;
+use crate::catalog::OwnSort as Sort;
+
+/// What each role may do with one object, as `GRANT` writes it; empty for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    reader: &'static str,
+    enforcer: &'static str,
+    console: &'static str,
+}
+
+impl Decision {
+    const NOTHING: Self = Self {
+        reader: "",
+        enforcer: "",
+        console: "",
+    };
+
+    /// The privileges of a role.
+    #[must_use]
+    pub fn of(&self, role: Role) -> &'static str {
+        match role {
+            Role::Reader => self.reader,
+            Role::Enforcer => self.enforcer,
+            Role::Console => self.console,
+            // It looks after the organisation's tables, not after ours.
+            Role::Maintainer => "",
+        }
+    }
+}
+
+const fn decision(reader: &'static str, enforcer: &'static str, console: &'static str) -> Decision {
+    Decision {
+        reader,
+        enforcer,
+        console,
+    }
+}
+
+/// What was decided about an object; `None` where nobody did.
+#[must_use]
+pub fn decided(sort: Sort, name: &str) -> Option<Decision> {
+    let is_ledger = name.starts_with("ledger_");
+    Some(match (sort, name) {
+        // The log: whoever acts or decides appends to it, and nobody changes it.
+        (Sort::Table, _) if is_ledger => decision("SELECT", "SELECT, INSERT", "SELECT, INSERT"),
+        (Sort::Sequence, _) if is_ledger => decision("", "USAGE", "USAGE"),
+        // These belong to the migrations, which the owner runs.
+        (Sort::Function, "ledger_refuse_change" | "ledger_make_append_only") => Decision::NOTHING,
+        (Sort::Table, "origin" | "_sqlx_migrations") => decision("SELECT", "SELECT", "SELECT"),
+        // What people decide. A version that nobody has to accept comes into force with a pass.
+        (Sort::Table, "decision_epoch") => {
+            decision("SELECT", "SELECT, UPDATE (epoch)", "SELECT, UPDATE (epoch)")
+        }
+        (Sort::Table, "hold") => decision(
+            "SELECT",
+            "SELECT",
+            "SELECT, INSERT, UPDATE (released_by, released_at, release_reason)",
+        ),
+        (Sort::Table, "schedule_version") => decision(
+            "SELECT",
+            "SELECT, INSERT, UPDATE (file_digest, text)",
+            "SELECT, INSERT, UPDATE (file_digest, text)",
+        ),
+        (Sort::Table, "acceptance") => decision("SELECT", "SELECT, INSERT", "SELECT, INSERT"),
+        (Sort::Table, "limit_lift") => {
+            decision("SELECT", "SELECT, UPDATE (runs, used_at)", "SELECT, INSERT")
+        }
+        // What a pass remembers. Rows of these are no record of anything.
+        (Sort::Table, "flag" | "quarantine" | "file_work") => {
+            decision("SELECT", "SELECT, INSERT, UPDATE, DELETE", "SELECT")
+        }
+        (Sort::Table, "position" | "class_state" | "lease" | "stopped_plan") => {
+            decision("SELECT", "SELECT, INSERT, UPDATE", "SELECT")
+        }
+        (Sort::Table, "run") => decision(
+            "SELECT",
+            "SELECT, INSERT, UPDATE (finished_at, outcome, report)",
+            "SELECT",
+        ),
+        _ => return None,
+    })
+}
