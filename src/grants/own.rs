@@ -45,9 +45,17 @@ const fn decision(reader: &'static str, enforcer: &'static str, console: &'stati
 pub fn decided(sort: Sort, name: &str) -> Option<Decision> {
     let is_ledger = name.starts_with("ledger_");
     Some(match (sort, name) {
+        // Only the service signs the log, and says which one it is.
+        (Sort::Table, "ledger_checkpoint" | "ledger_origin") => {
+            decision("SELECT", "SELECT, INSERT", "SELECT")
+        }
         // The log: whoever acts or decides appends to it, and nobody changes it.
         (Sort::Table, _) if is_ledger => decision("SELECT", "SELECT, INSERT", "SELECT, INSERT"),
         (Sort::Sequence, _) if is_ledger => decision("", "USAGE", "USAGE"),
+        // What waits to be sealed, put there with each entry; whoever seals takes it out.
+        (Sort::Table, "unsealed") => {
+            decision("SELECT", "SELECT, INSERT, DELETE", "SELECT, INSERT, DELETE")
+        }
         // These belong to the migrations, which the owner runs.
         (Sort::Function, "ledger_refuse_change" | "ledger_make_append_only") => Decision::NOTHING,
         (Sort::Table, "origin" | "_sqlx_migrations") => decision("SELECT", "SELECT", "SELECT"),

@@ -251,24 +251,35 @@ impl Audit {
         });
     }
 
-    /// A checkpoint that is kept beside the log, with the columns that repeat it. To be told
-    /// before the entries.
-    pub fn kept_checkpoint(&mut self, note: &str, size: u64, root: &[u8]) {
+    /// A checkpoint that is kept beside the log, with what repeats its size and root there. To
+    /// be told before the entries.
+    pub fn kept_checkpoint(&mut self, note: &str, size: Option<u64>, root: Option<&[u8]>) {
         let read = Note::parse(note)
             .map_err(Into::into)
             .and_then(|note| Checkpoint::read(&note));
         match read {
-            Ok(checkpoint) if checkpoint.size == size && checkpoint.root == *root => {
+            Ok(checkpoint)
+                if size.is_none_or(|size| checkpoint.size == size)
+                    && root.is_none_or(|root| checkpoint.root == *root) =>
+            {
                 self.remember(Kept::Inside, note, checkpoint);
             }
-            Ok(_) => self.remark(
-                Verdict::Tampered,
-                format!("The checkpoint of {size} entries says something else in its columns."),
-            ),
-            Err(error) => self.remark(
-                Verdict::Tampered,
-                format!("The checkpoint of {size} entries is none: {error}."),
-            ),
+            Ok(checkpoint) => {
+                let size = size.unwrap_or(checkpoint.size);
+                self.remark(
+                    Verdict::Tampered,
+                    format!(
+                        "The checkpoint of {size} entries is kept as something else than it says."
+                    ),
+                );
+            }
+            Err(error) => {
+                let of = size.map_or_else(String::new, |size| format!(" of {size} entries"));
+                self.remark(
+                    Verdict::Tampered,
+                    format!("The checkpoint{of} is none: {error}."),
+                );
+            }
         }
     }
 
@@ -277,23 +288,29 @@ impl Audit {
         self.changes.push(change);
     }
 
-    /// The next sealed entry. `nodes` are the derived hashes that are kept with it.
+    /// The next sealed entry. `nodes` are the derived hashes that are kept with it. Answers
+    /// whether it stands where it says that it does.
     pub fn leaf(
         &mut self,
         index: u64,
         id: Option<EntryId>,
         body: Option<&[u8]>,
         nodes: Option<&[u8]>,
-    ) {
-        if index != self.size() {
-            let missing = self.size();
-            self.wrong(Some(missing), None, "it is gone");
+    ) -> bool {
+        let place = self.size();
+        let in_place = index == place;
+        if !in_place {
+            let what = match index > place {
+                true => "it is gone",
+                false => "an entry stands there that has another place",
+            };
+            self.wrong(Some(place), None, what);
         }
         let Some(body) = body else {
             self.wrong(Some(index), id, "it is gone");
             // A hash of nothing that is known, so that the places of the others stay right.
             self.tree.push([0; 32]);
-            return;
+            return in_place;
         };
         let completed = self.tree.push(leaf_hash(body)).concat();
         if nodes.is_some_and(|nodes| nodes != completed) && self.first_wrong.is_none() {
@@ -304,6 +321,7 @@ impl Audit {
             );
         }
         self.compare();
+        in_place
     }
 
     /// What the entry says that bears on the log as a whole.

@@ -99,8 +99,10 @@ async fn nobody_changes_the_ledger_and_each_role_keeps_to_its_own() {
             "hold",
             "ledger_entry",
             "ledger_manifest",
+            "ledger_seal",
             "limit_lift",
             "schedule_version",
+            "unsealed",
         ]
     );
     assert_eq!(

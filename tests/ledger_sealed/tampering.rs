@@ -95,11 +95,11 @@ async fn every_column_of_a_checkpoint_in_the_database_counts() {
     for (sql, remark) in [
         (
             "UPDATE ledger_checkpoint SET size = 10",
-            "The checkpoint of 10 entries says something else in its columns.",
+            "The checkpoint of 10 entries is kept as something else than it says.",
         ),
         (
             "UPDATE ledger_checkpoint SET root = set_byte(root, 0, get_byte(root, 0) # 1)",
-            "The checkpoint of 11 entries says something else in its columns.",
+            "The checkpoint of 11 entries is kept as something else than it says.",
         ),
         (
             "UPDATE ledger_checkpoint SET note = note || 'x'",

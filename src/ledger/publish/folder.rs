@@ -8,9 +8,10 @@
 //! keys                               the public keys, a line each, the oldest first
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::segment::{EntryLine, ManifestLine};
@@ -98,14 +99,18 @@ impl Folder {
         }
     }
 
-    /// Every checkpoint that was published, as it was signed, the shortest log's first.
+    /// Every checkpoint that was published, as it was signed, under the size that its file's
+    /// name has; the shortest log's first.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn checkpoints(&self) -> Result<Vec<String>, FolderError> {
+    pub fn checkpoints(&self) -> Result<Vec<(u64, String)>, FolderError> {
         files(&self.0.join("checkpoints"))?
-            .into_values()
-            .map(|path| fs::read_to_string(&path).map_err(failed("read", &path)))
+            .into_iter()
+            .map(|(size, path)| {
+                let note = fs::read_to_string(&path).map_err(failed("read", &path))?;
+                Ok((size, note))
+            })
             .collect()
     }
 
@@ -152,7 +157,8 @@ impl Folder {
         whole(&self.0.join("checkpoint"), note)
     }
 
-    /// The published entries in order: each with its manifest if that is still there.
+    /// The published entries in order: each with its manifest if that is still there. Only
+    /// for a folder that [`super::verify_folder`] found in order.
     ///
     /// # Errors
     /// When a file cannot be read or a line is none; then nothing more is told.
@@ -160,32 +166,81 @@ impl Folder {
         &self,
         mut tell: impl FnMut(EntryLine, Option<ManifestLine>) -> Result<(), FolderError>,
     ) -> Result<(), FolderError> {
-        let years = folders(&self.0.join("manifests"))?;
-        let mut next = 0;
-        for (_, path) in files(&self.0.join("entries"))? {
-            let mut manifests = BTreeMap::new();
-            let name = path.file_name().unwrap_or_default();
-            for year in &years {
-                let path = year.join(name);
-                if path.exists() {
-                    lines::<ManifestLine>(&path, |line| {
-                        manifests.insert(line.entry, line);
-                        Ok(())
-                    })?;
-                }
+        self.tell(|told| match told {
+            Told::Entry(entry, manifests) => {
+                tell(entry, manifests.into_iter().next().map(|found| found.line))
             }
-            lines::<EntryLine>(&path, |line| {
-                // A later attempt may have begun where an interrupted one had been.
-                if line.entry < next {
-                    return Ok(());
-                }
-                next = line.entry + 1;
-                let manifest = manifests.remove(&line.entry);
-                tell(line, manifest)
-            })?;
+            Told::Stray(_) => Ok(()),
+        })
+    }
+
+    /// Everything that the folder holds of entries and records, as it stands there, one file
+    /// in memory at a time.
+    pub(super) fn tell(
+        &self,
+        mut tell: impl FnMut(Told) -> Result<(), FolderError>,
+    ) -> Result<(), FolderError> {
+        let entries = files(&self.0.join("entries"))?;
+        let mut years = Vec::new();
+        for folder in folders(&self.0.join("manifests"))? {
+            let year = folder
+                .file_name()
+                .and_then(|name| name.to_str()?.parse().ok());
+            years.push((year, files(&folder)?));
+        }
+        let numbers: BTreeSet<u64> = years
+            .iter()
+            .flat_map(|(_, files)| files.keys())
+            .chain(entries.keys())
+            .copied()
+            .collect();
+        for number in numbers {
+            let mut manifests: BTreeMap<u64, Vec<FoundManifest>> = BTreeMap::new();
+            for (year, files) in &years {
+                let Some(path) = files.get(&number) else {
+                    continue;
+                };
+                lines::<ManifestLine>(path, |line| {
+                    let found = FoundManifest { year: *year, line };
+                    manifests.entry(found.line.entry).or_default().push(found);
+                    Ok(())
+                })?;
+            }
+            if let Some(path) = entries.get(&number) {
+                // What an interrupted attempt wrote, the file of a later one has again.
+                let next = (Bound::Excluded(number), Bound::Unbounded);
+                let end = entries
+                    .range(next)
+                    .next()
+                    .map_or(u64::MAX, |(next, _)| *next);
+                lines::<EntryLine>(path, |line| {
+                    if line.entry >= end {
+                        return Ok(());
+                    }
+                    let of_entry = manifests.remove(&line.entry).unwrap_or_default();
+                    tell(Told::Entry(line, of_entry))
+                })?;
+            }
+            for place in manifests.into_keys() {
+                tell(Told::Stray(place))?;
+            }
         }
         Ok(())
     }
+}
+
+/// What a published folder holds.
+pub(super) enum Told {
+    /// An entry, and what stands there as its records: one at most, if all is well.
+    Entry(EntryLine, Vec<FoundManifest>),
+    /// Records of the entry at a place, where that entry is not.
+    Stray(u64),
+}
+
+/// Records, and the year in whose folder they lie; `None` if its name is none.
+pub(super) struct FoundManifest {
+    pub year: Option<i32>,
+    pub line: ManifestLine,
 }
 
 /// Entries on their way into a folder.

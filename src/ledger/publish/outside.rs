@@ -4,19 +4,18 @@
 use std::io::BufRead;
 use std::path::Path;
 
+use chrono::Datelike;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::folder::{Folder, FolderError};
-use super::segment::{EntryLine, ManifestLine};
+use super::folder::{Folder, FolderError, FoundManifest, Told};
+use super::segment::EntryLine;
 use crate::ident::Ident;
 use crate::ledger::audit::{Audit, Fault, Trust, Verification};
-use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::entry::Entry;
 use crate::ledger::key::{KeyColumn, KeyColumns, KeyKind, KeyValue};
 use crate::ledger::manifest::{Manifest, ManifestBuilder};
-use crate::ledger::merkle::Hash;
-use crate::ledger::note::Note;
+use crate::ledger::merkle::{CompactRange, Hash};
 use crate::ledger::store;
 
 /// Verifies a published log.
@@ -25,63 +24,85 @@ use crate::ledger::store;
 /// When it cannot be read. What is wrong with it is no error but the answer.
 pub fn verify_folder(folder: &Folder, trust: &Trust) -> Result<Verification, FolderError> {
     let mut audit = Audit::new(trust);
-    for note in folder.checkpoints()? {
-        let (size, root) = match Note::parse(&note)
-            .map_err(Into::into)
-            .and_then(|note| Checkpoint::read(&note))
-        {
-            Ok(checkpoint) => (checkpoint.size, checkpoint.root),
-            Err(_) => (0, [0; 32]),
-        };
-        audit.kept_checkpoint(&note, size, &root);
+    let checkpoints = folder.checkpoints()?;
+    let newest = folder.checkpoint()?;
+    for (size, note) in &checkpoints {
+        audit.kept_checkpoint(note, Some(*size), None);
+    }
+    // Usually the last of them once more, letter for letter.
+    let newest_is_kept = |note: &String| checkpoints.iter().any(|(_, kept)| kept == note);
+    if let Some((note, _)) = newest.as_ref().filter(|(note, _)| !newest_is_kept(note)) {
+        audit.kept_checkpoint(note, None, None);
     }
     // Entries that no checkpoint covers yet are on their way, and not published.
-    let covered = folder.checkpoint()?.map_or(0, |(_, newest)| newest.size);
-    folder.read(|line, manifest| {
-        if line.entry < covered {
-            published(&mut audit, &line, manifest.as_ref());
+    let covered = newest.map_or(0, |(_, newest)| newest.size);
+    let mut stray = Vec::new();
+    folder.tell(|told| {
+        match told {
+            Told::Entry(line, manifests) if line.entry < covered => {
+                published(&mut audit, &line, &manifests);
+            }
+            Told::Stray(place) if place < covered => stray.push(place),
+            Told::Entry(..) | Told::Stray(_) => {}
         }
         Ok(())
     })?;
+    // Those beyond the last entry belong to an end that is lost.
+    for place in stray
+        .into_iter()
+        .filter(|place| *place < audit.size())
+        .collect::<Vec<_>>()
+    {
+        audit.wrong(Some(place), None, "records lie there that are not its own");
+    }
     Ok(audit.conclude())
 }
 
-fn published(audit: &mut Audit, line: &EntryLine, manifest: Option<&ManifestLine>) {
-    audit.leaf(line.entry, None, Some(&line.leaf), None);
+fn published(audit: &mut Audit, line: &EntryLine, manifests: &[FoundManifest]) {
     audit.entries += 1;
-    let Some(entry) = decoded(audit, line.entry, &line.leaf) else {
+    if !audit.leaf(line.entry, None, Some(&line.leaf), None) {
+        return;
+    }
+    let Some(entry) = decoded(audit, Some(line.entry), &line.leaf) else {
         return;
     };
-    let Some(root) = entry.manifest else {
-        if manifest.is_some() {
-            audit.wrong(Some(line.entry), Some(entry.id), "records were added to it");
-        }
-        return;
+    let checked = match (entry.manifest, manifests) {
+        (None, []) => return,
+        (None, _) => Err(Fault::Wrong("records were added to it")),
+        (Some(_), []) => return audit.no_records(Some(line.entry), &entry),
+        (Some(root), [found]) => check_manifest(&entry, root, found),
+        (Some(_), _) => Err(Fault::Wrong("it has records twice")),
     };
-    let Some(manifest) = manifest else {
-        audit.no_records(Some(line.entry), &entry);
-        return;
-    };
-    let checked = <[u8; 32]>::try_from(manifest.seed.as_slice())
-        .map_err(|_| Fault::Wrong("the seed of its records is not one"))
-        .and_then(|seed| {
-            Manifest::recompute(&manifest.records, seed).map_err(|error| match error.is_newer() {
-                true => Fault::Unread("its records were written by a newer program"),
-                false => Fault::Wrong("its records cannot be read"),
-            })
-        })
-        .and_then(|computed| agree(&entry, root, computed.root, computed.count));
     match checked {
         Ok(records) => audit.records += records,
         Err(fault) => audit.fault(Some(line.entry), Some(entry.id), fault),
     }
 }
 
+fn check_manifest(entry: &Entry, root: Hash, found: &FoundManifest) -> Result<u64, Fault> {
+    if found.year != Some(entry.at.year()) {
+        return Err(Fault::Wrong("its records lie in another year"));
+    }
+    let seed = <[u8; 32]>::try_from(found.line.seed.as_slice())
+        .map_err(|_| Fault::Wrong("the seed of its records is not one"))?;
+    let computed =
+        Manifest::recompute(&found.line.records, seed).map_err(|error| match error.is_newer() {
+            true => Fault::Unread("its records were written by a newer program"),
+            false => Fault::Wrong("its records cannot be read"),
+        })?;
+    if computed.bytes != found.line.records {
+        return Err(Fault::Wrong(
+            "its records are not spelled as they should be",
+        ));
+    }
+    agree(entry, root, computed.root, computed.count)
+}
+
 /// The entry of these bytes, told to the audit; `None` if they are none.
-fn decoded(audit: &mut Audit, index: u64, bytes: &[u8]) -> Option<Entry> {
+fn decoded(audit: &mut Audit, index: Option<u64>, bytes: &[u8]) -> Option<Entry> {
     match Entry::decode(bytes) {
         Ok(entry) => {
-            audit.entry(Some(index), &entry);
+            audit.entry(index, &entry);
             Some(entry)
         }
         Err(error) => {
@@ -89,7 +110,7 @@ fn decoded(audit: &mut Audit, index: u64, bytes: &[u8]) -> Option<Entry> {
                 true => Fault::Unread("it was written by a newer program"),
                 false => Fault::Wrong("its bytes are not those of an entry"),
             };
-            audit.fault(Some(index), None, fault);
+            audit.fault(index, None, fault);
             None
         }
     }
@@ -147,34 +168,44 @@ pub fn verify_export(
         let line: ExportLine = serde_json::from_str(&line).map_err(|_| wrong())?;
         let leaf = hex::decode(&line.leaf).map_err(|_| wrong())?;
         audit.entries += 1;
-        let Some(index) = line.entry else {
-            audit.unsealed += 1;
-            continue;
-        };
-        audit.leaf(index, None, Some(&leaf), None);
+        let index = line.entry;
+        match index {
+            Some(index) => {
+                if !audit.leaf(index, None, Some(&leaf), None) {
+                    continue;
+                }
+            }
+            None => audit.unsealed += 1,
+        }
         let Some(entry) = decoded(&mut audit, index, &leaf) else {
             continue;
         };
-        match (entry.manifest, line.records.as_deref()) {
-            (None, None | Some([])) => {}
-            (None, Some(_)) => audit.wrong(Some(index), Some(entry.id), "records were added to it"),
-            (Some(_), None) => audit.no_records(Some(index), &entry),
-            (Some(root), Some(records)) => match rebuilt(&line, records) {
-                Some(computed) => match agree(&entry, root, computed.root, computed.count) {
-                    Ok(records) => audit.records += records,
-                    Err(fault) => audit.fault(Some(index), Some(entry.id), fault),
-                },
-                None => audit.wrong(Some(index), Some(entry.id), "its records cannot be read"),
-            },
+        let checked = match (entry.manifest, line.records.as_deref()) {
+            (None, None | Some([])) => continue,
+            (None, Some(_)) => Err(Fault::Wrong("records were added to it")),
+            (Some(_), None) => {
+                audit.no_records(index, &entry);
+                continue;
+            }
+            (Some(root), Some(records)) => rebuilt(&line, records)
+                .ok_or(Fault::Wrong("its records cannot be read"))
+                .and_then(|(computed, count)| agree(&entry, root, computed, count)),
+        };
+        match checked {
+            Ok(records) => audit.records += records,
+            Err(fault) => audit.fault(index, Some(entry.id), fault),
         }
     }
     Ok(audit.conclude())
 }
 
-/// The manifest that the records of a line have.
-fn rebuilt(line: &ExportLine, records: &[ExportRecord]) -> Option<Manifest> {
+/// The root of the manifest that the records of a line have, and their number.
+fn rebuilt(line: &ExportLine, records: &[ExportRecord]) -> Option<(Hash, u64)> {
     let seed = hex::decode(line.seed.as_ref()?).ok()?.try_into().ok()?;
-    let first = records.first()?;
+    let Some(first) = records.first() else {
+        // Without columns, which no export shows of no record; the root is the same.
+        return Some((CompactRange::new().root(), 0));
+    };
     let columns = columns(&first.key)?;
     let parents = match &first.parent {
         None => None,
@@ -197,7 +228,8 @@ fn rebuilt(line: &ExportLine, records: &[ExportRecord]) -> Option<Manifest> {
             )
             .ok()?;
     }
-    Some(builder.finish())
+    let manifest = builder.finish();
+    Some((manifest.root, manifest.count))
 }
 
 /// The columns of a key, which stand in it in their order: whole numbers are numbers.

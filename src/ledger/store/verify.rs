@@ -149,7 +149,7 @@ async fn kept(conn: &mut PgConnection, audit: &mut Audit) -> Result<(), LedgerEr
         let size: i64 = row.try_get("size").map_err(LedgerError::reading)?;
         let root: &[u8] = row.try_get("root").map_err(LedgerError::reading)?;
         let note: &str = row.try_get("note").map_err(LedgerError::reading)?;
-        audit.kept_checkpoint(note, size.unsigned_abs(), root);
+        audit.kept_checkpoint(note, Some(size.unsigned_abs()), Some(root));
     }
     drop(rows);
     let mut rows = sqlx::query(KEY_CHANGES)
