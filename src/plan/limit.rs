@@ -168,8 +168,8 @@ pub(super) fn write(
                 .into_iter()
                 .map(|range| {
                     format!(
-                        "(SELECT count(*) FROM {from} AS t WHERE {} AND {protect})",
-                        range.conditions
+                        "(SELECT count(*) FROM {} WHERE {} AND {protect})",
+                        range.from, range.conditions
                     )
                 })
                 .collect::<Vec<_>>()

@@ -417,16 +417,38 @@ fn build_class(
             rule: Rule::Retain,
         };
     }
-    let column = |at: u8| TRIGGERS[usize::from(at) % 3].to_owned();
+    // Exactly one foreign key leads to a row in which a trigger stands.
+    let parents: Vec<&str> = tables[own]
+        .foreign
+        .iter()
+        .map(|f| f.parent.as_str())
+        .filter(|parent| {
+            tables[own]
+                .foreign
+                .iter()
+                .filter(|f| f.parent == *parent)
+                .count()
+                == 1
+        })
+        .collect();
+    let column_at = |nth: usize, at: u8| {
+        let column = TRIGGERS[usize::from(at) % 3];
+        let wish =
+            seed.more.related[nth % 3].filter(|_| on(Feature::Related) && !parents.is_empty());
+        wish.map_or(column.to_owned(), |wish| {
+            format!("{}.{column}", parents[usize::from(wish) % parents.len()])
+        })
+    };
     let trigger = match &seed.trigger {
         _ if seed.fate == 2 => Trigger::Columns(vec![("no_such_column".to_owned(), None)]),
-        TriggerSeed::Column(at) => Trigger::Columns(vec![(column(*at), None)]),
+        TriggerSeed::Column(at) => Trigger::Columns(vec![(column_at(0, *at), None)]),
         TriggerSeed::List(list) => {
             let mut columns: Vec<(String, Option<super::condition::Condition>)> = Vec::new();
-            for (at, when) in list {
+            for (nth, (at, when)) in list.iter().enumerate() {
                 // A schedule may name a column once.
-                if columns.iter().all(|(name, _)| *name != column(*at)) {
-                    columns.push((column(*at), when.clone()));
+                let column = column_at(nth, *at);
+                if columns.iter().all(|(name, _)| *name != column) {
+                    columns.push((column, when.clone()));
                 }
             }
             Trigger::Columns(columns)

@@ -18,6 +18,8 @@ pub enum Feature {
     Notice,
     /// Passes on several days, with rows updated and holds placed and released between them.
     Days,
+    /// `trigger = "matter.closed_on"`, over a declared foreign key
+    Related,
 }
 
 /// All that the model knows.
@@ -30,4 +32,5 @@ pub const ALL: &[Feature] = &[
     Feature::Stages,
     Feature::Notice,
     Feature::Days,
+    Feature::Related,
 ];

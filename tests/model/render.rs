@@ -142,6 +142,9 @@ fn write_rule(out: &mut String, rule: &Dispose) {
         "trigger = {trigger}\nperiod = {}",
         text(&rule.period.text())
     );
+    // What earlier worlds left in a room's ledger counts against a share, but not against so
+    // many rows: the statement that counts what is due is asked all the same.
+    out.push_str("max_share = 1.0\nmax_rows = 100000\n");
     if let Some(rounding) = rule.rounding.text() {
         let _ = writeln!(out, "from_end_of = {}", text(rounding));
     }

@@ -32,7 +32,10 @@
 //! binds its gate, and a flag binds a class's trigger, last day and digest: so each class that
 //! gives notice flags for itself. The flag comes when the row would otherwise go (for a maximum:
 //! when it would go that many days later), so that the days of notice are days in which
-//! nothing else keeps the row: not a hold, not a gate, not another class.
+//! nothing else keeps the row: not a hold, not a gate, not another class, be it the row's
+//! or that of a row which hangs on it.
+//! A maximum's flag comes so many days before its own last day, also where an earlier maximum
+//! would take the row sooner: until then its notice, which binds, keeps the row.
 //!
 //! On a tie of last days the mildest disposal governs, then the class whose id comes first:
 //! never the order of the file, which the schedule's digest does not cover.
@@ -367,7 +370,7 @@ impl<'w> View<'w> {
             active: false,
         };
         if let (Rule::Dispose(rule), None) = (&class.rule, refusal) {
-            claim.trigger = trigger(rule, row);
+            claim.trigger = trigger(self.world, self.state, class, id);
             let over = |step: &usize| {
                 let last = claim.trigger.map(|day| rule.last_day(*step, day));
                 last.is_some_and(|last| over(rule, last, self.today))
@@ -570,7 +573,7 @@ impl<'w> View<'w> {
         let then = self.later(rule.notice.filter(|_| rule.maximum).unwrap_or_default());
         let claims = then.claims(id);
         let claim = claims.iter().find(|c| c.class.id == class.id)?;
-        if rule.notice.is_none() || !claims.iter().any(|c| then.due(c.class, id)) {
+        if rule.notice.is_none() || !claim.past || !claims.iter().any(|c| then.due(c.class, id)) {
             return None;
         }
         let flag = Flag {
@@ -641,15 +644,32 @@ pub fn over(rule: &Dispose, last_day: Day, today: NaiveDate) -> bool {
 }
 
 /// The day a row's period is counted from.
-pub fn trigger(rule: &Dispose, row: &Row) -> Option<Day> {
+pub fn trigger(world: &World, state: &State, class: &Class, id: &RowId) -> Option<Day> {
+    let rule = class.dispose()?;
+    let row = &state.rows[id];
     match &rule.trigger {
         Trigger::Fixed(day) => Some(Day::On(*day)),
         Trigger::Columns(list) => list
             .iter()
             .filter(|(_, when)| when.as_ref().is_none_or(|w| w.holds(row) == Some(true)))
-            .map(|(column, _)| &row[column])
+            .filter_map(|(column, _)| date_in(world, state, row, &class.table, column))
             .find(|value| **value != Value::Null)
             .and_then(|value| value.day_read(rule.zone())),
+    }
+}
+
+/// A trigger column's value, be it the row's own or that of the row it refers to; a row that
+/// refers to none has no such date.
+fn date_in<'s>(
+    world: &World,
+    state: &'s State,
+    row: &'s Row,
+    table: &str,
+    column: &str,
+) -> Option<&'s Value> {
+    match world.related(world.table(table), column) {
+        None => Some(&row[column]),
+        Some((foreign, column)) => Some(&state.rows.get(&foreign.target(row)?)?[column]),
     }
 }
 

@@ -132,6 +132,8 @@ pub struct MoreSeed {
     /// Each stage before the class's own period: how much less it is.
     pub stages: Vec<Period>,
     pub notice: Option<u32>,
+    /// Which triggers of the list stand in a related row, and in which.
+    pub related: [Option<u8>; 3],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -213,6 +215,7 @@ fn seeds(tables: usize, rows: usize) -> impl Strategy<Value = Seed> {
                     (class.table, class.period) = (before.table, before.period);
                     class.trigger = before.trigger;
                     class.more.rounding = before.more.rounding;
+                    class.more.related = before.more.related;
                 }
             }
             Seed {
@@ -387,9 +390,10 @@ fn more() -> impl Strategy<Value = MoreSeed> {
         (prop::bool::weighted(0.3), prop::bool::weighted(0.1)),
         prop_oneof![2 => Just(Vec::new()), 2 => vec(less, 1..=2)],
         prop::option::weighted(0.4, prop_oneof![Just(1_u32), 1..45_u32]),
+        [(); 3].map(|()| prop::option::weighted(0.35, any::<u8>())),
     )
         .prop_map(
-            |(rounding, tolerance, plausible, zone, activity, stages, notice)| MoreSeed {
+            |(rounding, tolerance, plausible, zone, activity, stages, notice, related)| MoreSeed {
                 rounding,
                 tolerance,
                 plausible,
@@ -397,6 +401,7 @@ fn more() -> impl Strategy<Value = MoreSeed> {
                 activity: [activity.0, activity.1],
                 stages,
                 notice,
+                related,
             },
         )
 }

@@ -142,7 +142,8 @@ pub struct Stage {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trigger {
     Fixed(NaiveDate),
-    /// The first that is not null and whose `when` is TRUE.
+    /// The first that is not null and whose `when` is TRUE. A column of a related row is written
+    /// `table.column`; exactly one foreign key leads there.
     Columns(Vec<(String, Option<Condition>)>),
 }
 
@@ -333,6 +334,24 @@ impl World {
             .collect()
     }
 
+    /// The foreign key that leads to a trigger's row, and the column there; `None` for one's own.
+    pub fn related<'t>(&self, table: &'t Table, column: &'t str) -> Option<(&'t Foreign, &'t str)> {
+        let (parent, column) = column.split_once('.')?;
+        let foreign = table.foreign.iter().find(|f| f.parent == parent)?;
+        Some((foreign, column))
+    }
+
+    /// Whether a trigger has exactly one place to be read from.
+    fn reaches(&self, table: &Table, column: &str) -> bool {
+        match column.split_once('.') {
+            None => table.has(column),
+            Some((parent, column)) => {
+                let keys = table.foreign.iter().filter(|f| f.parent == parent);
+                keys.count() == 1 && self.table(parent).has(column)
+            }
+        }
+    }
+
     /// Whether, and why, the class does not fit this database.
     pub fn refusal(&self, class: &Class) -> Option<Refusal> {
         let table = self.table(&class.table);
@@ -346,7 +365,7 @@ impl World {
         }
         if let Trigger::Columns(list) = &rule.trigger {
             let good = |(column, when): &(String, Option<Condition>)| {
-                table.has(column) && when.as_ref().is_none_or(fits)
+                self.reaches(table, column) && when.as_ref().is_none_or(fits)
             };
             if !list.iter().all(good) {
                 return Some(Refusal::Trigger);

@@ -270,3 +270,61 @@ fn the_triggers_of_a_maximum_that_does_not_claim_the_row_are_not_asked() {
     assert_eq!(status(&world, "c"), Some(Status::RetainedByOther));
     judged(&world);
 }
+
+/// Letters counted from the day of the matter that they belong to. The table of the matters was
+/// missing from the statement that counts what is due against the limits, where an index led
+/// the walk along it: every class with such a trigger failed, and nothing of it went.
+#[test]
+fn what_is_due_by_a_related_row_is_counted_against_the_limits() {
+    let letters = changed(on(deletes("letters"), "letter"), |rule| {
+        rule.trigger = Trigger::Columns(vec![("matter.closed_on".to_owned(), None)]);
+    });
+    let tables = vec![table("matter", &[]), table("letter", &["matter"])];
+    let mut world = world(tables, vec![letters]);
+    world.tables[0].indexed = true;
+    add(&mut world, "matter", 1, &[closed(2025, 5, 1)]);
+    add(&mut world, "letter", 2, &[("matter_id", Value::Int(1))]);
+    assert_eq!(left(&end(&world), "letter"), Vec::<i32>::new());
+    judged(&world);
+}
+
+/// The notice of a maximum begins so many days before its own last day, and binds: an earlier
+/// maximum does not take the row before that.
+#[test]
+fn a_later_maximum_gives_its_notice_in_its_own_time() {
+    let most = |id: &str, months| {
+        changed(deletes(id), |rule| {
+            (rule.maximum, rule.period) = (true, Period::of(months, Unit::Months));
+        })
+    };
+    for (months, flagged) in [(14, 0), (13, 1)] {
+        let second = changed(most("second", months), |rule| rule.notice = Some(1));
+        let mut world = one_row(vec![most("first", 6), second]);
+        // Closed on 2 May 2025: thirteen months are over on 2 June 2026, which is tomorrow.
+        world.tables[0].rows[0].insert("closed_on".to_owned(), Value::on(date(2025, 5, 2)));
+        let end = end(&world);
+        assert_eq!((left(&end, "matter"), end.events.len()), (vec![1], flagged));
+        judged(&world);
+    }
+}
+
+/// A notice that looks ahead looks ahead for what hangs on the record too.
+#[test]
+fn a_maximums_notice_begins_if_what_hangs_on_the_record_will_let_it_go() {
+    let most = changed(goes_with(deletes("most"), &["note"]), |rule| {
+        (rule.maximum, rule.notice) = (true, Some(30));
+    });
+    let tables = vec![table("matter", &[]), table("note", &["matter"])];
+    let mut world = world(tables, vec![most, on(deletes("notes"), "note")]);
+    add(&mut world, "matter", 1, &[closed(2025, 6, 10)]);
+    for (day, flagged) in [(date(2025, 8, 1), 0), (date(2025, 6, 9), 1)] {
+        world.tables[1].rows.clear();
+        // The day of the flag's end is 1 July 2026.
+        let note = [("matter_id", Value::Int(1)), ("closed_on", Value::on(day))];
+        add(&mut world, "note", 1, &note);
+        let told = end(&world).events;
+        let flags = told.iter().filter(|e| e.class == "most").count();
+        assert_eq!(flags, flagged);
+        judged(&world);
+    }
+}

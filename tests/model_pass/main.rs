@@ -59,6 +59,7 @@ const FEATURES: &[Feature] = &[
     Feature::Stages,
     Feature::Notice,
     Feature::Days,
+    Feature::Related,
 ];
 
 /// After so many passes on one day nothing may change any more.

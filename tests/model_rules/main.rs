@@ -15,5 +15,6 @@ mod examples;
 mod holds_and_gates;
 mod properties;
 mod reckoning;
+mod related;
 mod steps;
 mod which_class_decides;

@@ -13,7 +13,7 @@ use crate::model::features::ALL;
 use crate::model::pass::{Action, orders, pass, settle};
 use crate::model::rules::{State, Status, View};
 use crate::model::strategies::{little_worlds, omitting, worlds};
-use crate::model::world::{Disposal, Refusal, RowId, World};
+use crate::model::world::{Disposal, Refusal, RowId, Trigger, World};
 
 /// The same worlds on every run.
 fn sample<S: Strategy<Value = World>>(strategy: &S, count: usize) -> Vec<World> {
@@ -46,6 +46,21 @@ fn every_state_and_every_kind_of_change_occurs() {
             *seen.entry("without").or_default() += counts.without_trigger;
             *seen.entry("implausible").or_default() += counts.implausible_trigger;
             *seen.entry("future").or_default() += counts.future_trigger;
+        }
+        for (class, (_, counts)) in world.classes.iter().zip(&ends[0].counts) {
+            let Some(Trigger::Columns(list)) = class.dispose().map(|rule| &rule.trigger) else {
+                continue;
+            };
+            let related = list.iter().filter(|(column, _)| column.contains('.'));
+            let (related, all) = (related.count(), list.len());
+            if related > 0 {
+                *seen.entry("related due").or_default() += counts.state(Status::Due).least;
+                *seen.entry("related without").or_default() += counts.without_trigger;
+                *seen.entry("related implausible").or_default() += counts.implausible_trigger;
+                *seen.entry("related future").or_default() += counts.future_trigger;
+            }
+            let beside = related > 0 && related < all;
+            *seen.entry("related and own").or_default() += usize::from(beside);
         }
         for event in &ends[0].events {
             let name = match event.action {
@@ -89,9 +104,19 @@ fn every_state_and_every_kind_of_change_occurs() {
         "flagged",
         "unlinked",
         "shared",
+        "related due",
+        "related without",
+        "related implausible",
+        "related future",
+        "related and own",
     ];
     for kind in kinds {
-        assert!(seen.get(kind).is_some_and(|n| *n >= 15), "{kind}: {seen:?}");
+        let rare = ["related future", "related and own"].contains(&kind);
+        let enough = if rare { 5 } else { 15 };
+        assert!(
+            seen.get(kind).is_some_and(|n| *n >= enough),
+            "{kind}: {seen:?}"
+        );
     }
 }
 
