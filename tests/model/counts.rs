@@ -198,7 +198,12 @@ fn dependants(
         }
         for (table, span) in &mut out {
             let of = |id: &&RowId| id.table == *table;
-            let sure = gone.iter().filter(of).count();
+            // A reply that is due itself is counted as a record.
+            let sure = gone
+                .iter()
+                .filter(of)
+                .filter(|id| !due.contains(id))
+                .count();
             let any: usize = families
                 .iter()
                 .map(|f| {

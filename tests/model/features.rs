@@ -20,6 +20,10 @@ pub enum Feature {
     Days,
     /// `trigger = "matter.closed_on"`, over a declared foreign key
     Related,
+    /// `{ table, on, where }`: references of which PostgreSQL does not know
+    Loose,
+    /// Tables whose rows refer to one another
+    Threads,
 }
 
 /// All that the model knows.
@@ -33,4 +37,6 @@ pub const ALL: &[Feature] = &[
     Feature::Notice,
     Feature::Days,
     Feature::Related,
+    Feature::Loose,
+    Feature::Threads,
 ];

@@ -307,21 +307,23 @@ pub async fn possible(
     }
     // Children first: a key that is not declared would stop a deletion, or carry a row off.
     for table in world.tables.iter().rev() {
-        for event in outcome
+        // By one statement, since they may refer to one another.
+        let gone: Vec<_> = outcome
             .events
             .iter()
             .filter(|event| event.row.table == table.name)
-        {
-            if matches!(event.action, Action::Deleted | Action::DeletedWith(_)) {
-                let sql = format!(
-                    "DELETE FROM {} WHERE {}",
-                    quoted(&table.name),
-                    matching(table, &event.row)
-                );
-                sqlx::raw_sql(AssertSqlSafe(sql))
-                    .execute(&mut *database)
-                    .await?;
-            }
+            .filter(|event| matches!(event.action, Action::Deleted | Action::DeletedWith(_)))
+            .map(|event| format!("({})", matching(table, &event.row)))
+            .collect();
+        if !gone.is_empty() {
+            let sql = format!(
+                "DELETE FROM {} WHERE {}",
+                quoted(&table.name),
+                gone.join(" OR ")
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut *database)
+                .await?;
         }
     }
     let found = End::read(world, &mut *database, None).await?;

@@ -271,6 +271,8 @@ pub struct View<'w> {
     /// As if no class asked for a notice.
     unannounced: bool,
     children: BTreeMap<RowId, Vec<(RowId, usize)>>,
+    /// The references that are ones, by table and position.
+    known: BTreeSet<(&'w str, usize)>,
     held: BTreeSet<RowId>,
     refusals: Vec<Option<Refusal>>,
 }
@@ -283,8 +285,20 @@ impl<'w> View<'w> {
         blocker_governs: bool,
     ) -> Self {
         let mut children: BTreeMap<RowId, Vec<(RowId, usize)>> = BTreeMap::new();
+        let known: BTreeSet<(&'w str, usize)> = world
+            .tables
+            .iter()
+            .flat_map(|table| {
+                let keys = table.foreign.iter().enumerate();
+                let keys = keys.filter(|(_, foreign)| world.knows(table, foreign));
+                keys.map(|(position, _)| (table.name.as_str(), position))
+            })
+            .collect();
         for (id, row) in &state.rows {
             for (position, foreign) in world.table(&id.table).foreign.iter().enumerate() {
+                if !known.contains(&(id.table.as_str(), position)) {
+                    continue;
+                }
                 if let Some(target) = foreign.target(row) {
                     children
                         .entry(target)
@@ -310,6 +324,7 @@ impl<'w> View<'w> {
             blocker_governs,
             unannounced: false,
             children,
+            known,
             held,
             refusals: world
                 .classes
@@ -325,6 +340,7 @@ impl<'w> View<'w> {
             today: self.today + Days::new(u64::from(days)),
             unannounced: true,
             children: self.children.clone(),
+            known: self.known.clone(),
             held: self.held.clone(),
             refusals: self.refusals.clone(),
             ..*self
@@ -492,12 +508,21 @@ impl<'w> View<'w> {
                 }
             }
         }
+        // In a circle of replies it would go with itself.
+        family.deleted.remove(id);
         let outgoing = self.world.outgoing(class);
         let mut todo: Vec<RowId> = family.deleted.iter().chain([id]).cloned().collect();
         while let Some(from) = todo.pop() {
-            for foreign in &self.world.table(&from.table).foreign {
+            let keys = self.world.table(&from.table).foreign.iter();
+            // Also by what another class relates, but not where it says of which rows it is so.
+            for (position, foreign) in keys.enumerate() {
+                if !foreign.both_ways() || !self.known.contains(&(from.table.as_str(), position)) {
+                    continue;
+                }
                 let target = foreign.target(&self.state.rows[&from]);
-                if let Some(target) = target.filter(|t| outgoing.contains(t.table.as_str()))
+                let target = target.filter(|t| outgoing.contains(t.table.as_str()));
+                // A loose one may refer to what is not there.
+                if let Some(target) = target.filter(|t| self.state.rows.contains_key(t))
                     && family.shared.insert(target.clone())
                 {
                     todo.push(target);
@@ -552,7 +577,7 @@ impl<'w> View<'w> {
             gated: own.gated || theirs.iter().any(|row| row.gated),
             noticed: own.noticed || theirs.iter().any(|row| row.noticed),
             goes: governs && own.lets_go && theirs.iter().all(|row| row.lets_go),
-            goes_idle: governs && own.lets_go_idle && theirs.iter().all(|row| row.lets_go_idle),
+            goes_idle: governs && own.lets_go_idle && theirs.iter().all(|row| row.lets_go),
         })
     }
 

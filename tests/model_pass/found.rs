@@ -328,3 +328,101 @@ fn a_maximums_notice_begins_if_what_hangs_on_the_record_will_let_it_go() {
         judged(&world);
     }
 }
+
+/// Another class says of which notes it is so that they are about a matter. The class of the
+/// notes takes a matter along by the foreign key, and a note that is about none goes, whatever
+/// stands in its column. It was due in every plan, and every batch left it alone.
+#[test]
+fn a_row_of_which_a_relations_condition_is_not_true_is_not_followed() {
+    let mut tables = vec![table("matter", &[]), table("note", &["matter"])];
+    let loose = Foreign {
+        columns: vec!["about_id".to_owned()],
+        loose: true,
+        only: Some(Condition::Equal("kind".to_owned(), Value::text("a"))),
+        ..tables[1].foreign[0].clone()
+    };
+    tables[1].columns.push(Column {
+        name: "about_id".to_owned(),
+        kind: Kind::Int,
+        nullable: true,
+    });
+    tables[1].foreign.push(loose);
+    let matters = goes_with(deletes("matters"), &["note"]);
+    let notes = on(goes_with(deletes("notes"), &["matter"]), "note");
+    let mut world = world(tables, vec![matters, notes]);
+    add(&mut world, "matter", 1, &[closed(2026, 5, 1)]);
+    let about = ("about_id", Value::Int(1));
+    add(
+        &mut world,
+        "note",
+        1,
+        &[closed(2025, 5, 1), kind("b"), about.clone()],
+    );
+    // Nor is one that is about a matter the last to go with it.
+    add(&mut world, "matter", 2, &[]);
+    let about = ("about_id", Value::Int(2));
+    add(
+        &mut world,
+        "note",
+        2,
+        &[closed(2025, 5, 1), kind("a"), about],
+    );
+    let end = end(&world);
+    assert_eq!(
+        (left(&end, "matter"), left(&end, "note")),
+        (vec![1, 2], Vec::<i32>::new())
+    );
+    judged(&world);
+}
+
+/// Gates and notices on a dependant's table keep the records that its rows hang on, and no
+/// others, also where two classes have them.
+#[test]
+fn two_classes_of_a_dependant_table_keep_only_what_its_rows_hang_on() {
+    let gated: fn(&mut Dispose) = |rule| rule.gate = Gate::Review;
+    let noticed: fn(&mut Dispose) = |rule| rule.notice = Some(30);
+    for binds in [gated, noticed] {
+        let [one, other] = ["a", "b"].map(|kind| {
+            let class = changed(on(deletes(kind), "note"), binds);
+            where_kind(class, kind)
+        });
+        let tables = vec![table("matter", &[]), table("note", &["matter"])];
+        let matters = goes_with(deletes("matters"), &["note"]);
+        let mut world = world(tables, vec![matters, one, other]);
+        for (id, kinds) in [(1, "a"), (2, "b"), (3, "c"), (4, "a"), (5, "b")] {
+            if id <= 3 {
+                add(&mut world, "matter", id, &[closed(2025, 5, 1)]);
+            }
+            let of = if id <= 3 { Value::Int(id) } else { Value::Null };
+            let note = [closed(2025, 5, 1), kind(kinds), ("matter_id", of)];
+            add(&mut world, "note", id, &note);
+        }
+        assert_eq!(left(&end(&world), "matter"), [1, 2]);
+        judged(&world);
+    }
+}
+
+/// `first` governs and would take the form along, which is held: so the record is kept by more
+/// than a notice, and no notice is to begin. The engine asks only what the class that gives the
+/// notice would take along, so that the days of notice run while the record is held.
+#[test]
+#[ignore = "the engine begins the notice"]
+fn no_notice_begins_while_what_the_governing_class_would_take_along_is_held() {
+    let most = |id: &str| changed(deletes(id), |rule| rule.maximum = true);
+    let first = goes_with(most("first"), &["form"]);
+    let second = changed(most("second"), |rule| {
+        (rule.period, rule.notice) = (Period::of(13, Unit::Months), Some(30));
+    });
+    let tables = vec![table("form", &[]), table("matter", &["form"])];
+    let mut world = world(tables, vec![first, second]);
+    add(&mut world, "form", 1, &[]);
+    let form = ("form_id", Value::Int(1));
+    add(&mut world, "matter", 1, &[closed(2025, 5, 1), form]);
+    world.holds.push(Hold {
+        table: "form".to_owned(),
+        key: vec!["1".to_owned()],
+        until: None,
+    });
+    assert_eq!(end(&world).events, []);
+    judged(&world);
+}

@@ -16,5 +16,6 @@ mod holds_and_gates;
 mod properties;
 mod reckoning;
 mod related;
+mod relating;
 mod steps;
 mod which_class_decides;
