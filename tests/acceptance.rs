@@ -339,6 +339,40 @@ async fn a_version_that_would_do_less_or_otherwise_stops_the_class() {
     }
 }
 
+/// What goes with a letter is another matter under each of these, though the table is the same.
+#[tokio::test]
+async fn a_version_that_relates_other_rows_of_the_same_table_stops_the_class() {
+    const REMARK: &str =
+        "CREATE TABLE remark (id bigint PRIMARY KEY, letter_id bigint, about bigint, kind text);";
+    let related = |more: &str| {
+        let entry = format!("{{ table = \"remark\", {more} }}");
+        letters(
+            "letters",
+            &format!("period = \"8 years\"\ndependants = [{entry}]"),
+        )
+    };
+    let old = related("on = \"letter_id = id\", where = \"kind = 'a'\"");
+    for new in [
+        "on = \"about = id\", where = \"kind = 'a'\"",
+        "on = \"letter_id = id\", where = \"kind = 'b'\"",
+        "on = \"letter_id = id\"",
+    ] {
+        let url = stage::database(&format!(
+            "{LETTER}{REMARK} INSERT INTO letter (id, closed_on) VALUES (1, '2010-01-01');
+             INSERT INTO remark VALUES (11, 1, 1, 'a'), (12, NULL, 1, 'a'), (13, 1, NULL, 'b');"
+        ))
+        .await;
+        accept(&url, &by_hand(&old)).await;
+        pass(&url, &by_hand(&related(new))).await.unwrap();
+        assert_eq!(ids(&url, "letter").await, [1], "{new}");
+        assert_eq!(ids(&url, "remark").await, [11, 12, 13], "{new}");
+        // And it is the waiting alone that keeps it.
+        pass(&url, &by_hand(&old)).await.unwrap();
+        assert_eq!(ids(&url, "letter").await, Vec::<i64>::new(), "{new}");
+        assert_eq!(ids(&url, "remark").await, [12, 13], "{new}");
+    }
+}
+
 #[tokio::test]
 async fn a_class_that_only_the_new_version_has_does_nothing_yet() {
     let url = office().await;

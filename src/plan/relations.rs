@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Table};
 use crate::ident::TableName;
 use crate::schedule::{Class, Disposal, Dispose, Fate, Place};
 
-use super::link::{Broken, By, Link};
+use super::link::{Broken, By, Link, Side};
 
 /// Everything that hangs on the records of one class.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -278,8 +278,11 @@ pub(super) fn resolve(
         let into = || known.iter().filter(|link| &link.to == table);
         relations.referred.push(Referred {
             table: table.clone(),
+            // What another class says of the rows that refer is asked where those are the
+            // dependants: whoever follows a reference from its row knows that row's values alone.
             edges: into()
                 .filter(|link| !link.is_own() && goes(&link.from))
+                .filter(|link| !matches!(link.condition, Some((Side::From, _))))
                 .cloned()
                 .collect(),
             all_inbound: into().cloned().collect(),

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::calendar::{Day, Period, Rounding, date};
 use super::features::Feature;
 use super::strategies::{
-    ClassSeed, DaySeed, HoldSeed, LaterSeed, PlausibleSeed, RowSeed, Seed, TableSeed, TouchedSeed,
-    TriggerSeed, instant,
+    ClassSeed, DaySeed, HoldSeed, LaterSeed, LooseSeed, PlausibleSeed, RowSeed, Seed, TableSeed,
+    TouchedSeed, TriggerSeed, instant,
 };
 use super::value::{Kind, Moment, Value};
 use super::world::{
@@ -59,7 +59,7 @@ pub fn build(seed: &Seed, features: &[Feature]) -> World {
         later: Vec::new(),
     };
     for (position, table) in seed.tables.iter().enumerate() {
-        let made = empty_table(&world.tables, position, table);
+        let made = empty_table(&world.tables, position, table, features);
         world.tables.push(made);
     }
     for (position, class) in seed.classes.iter().enumerate() {
@@ -68,9 +68,25 @@ pub fn build(seed: &Seed, features: &[Feature]) -> World {
     }
     keep_to_what_is_written(&mut world);
     for (position, table) in seed.tables.iter().enumerate() {
-        for (number, row) in table.rows.iter().enumerate() {
+        let mut rows = table.rows.clone();
+        for number in 0..rows.len() {
+            if let Some((_, true)) = rows[number].answers.filter(|_| threaded(&world, position)) {
+                let above = answered(&rows[number], number).map(|up| rows[up].clone());
+                if let Some(above) = above {
+                    let row = &mut rows[number];
+                    (row.days, row.touched, row.clock) = (above.days, above.touched, above.clock);
+                    // One of another kind may be in no class, or in another one.
+                    if number % 3 != 2 {
+                        (row.active, row.kind, row.score) = (above.active, above.kind, above.score);
+                    }
+                }
+            }
+            let row = &rows[number];
             let made = build_row(&world, seed.today, position, table.key, number, row);
             world.tables[position].rows.push(made);
+        }
+        if table.thread.is_some_and(|(_, circle)| circle) && threaded(&world, position) {
+            answer(&mut world.tables[position], 0, Some(rows.len() - 1));
         }
     }
     for hold in &seed.holds {
@@ -133,7 +149,77 @@ fn kind(seed: Option<u8>) -> Value {
     seed.map_or(Value::Null, |k| Value::text(kinds[usize::from(k) % 3]))
 }
 
-fn empty_table(before: &[Table], position: usize, seed: &TableSeed) -> Table {
+/// The key of a table onto itself.
+fn own_key(table: &Table) -> Option<&Foreign> {
+    table.foreign.iter().find(|f| f.parent == table.name)
+}
+
+fn threaded(world: &World, position: usize) -> bool {
+    own_key(&world.tables[position]).is_some()
+}
+
+/// Mostly the row before, so that threads are long.
+fn answered(seed: &RowSeed, number: usize) -> Option<usize> {
+    let (which, _) = seed.answers?;
+    let last = number.checked_sub(1)?;
+    Some(match which % 4 {
+        3 => usize::from(which) % number,
+        back => last.saturating_sub(usize::from(back) / 2),
+    })
+}
+
+fn answer(table: &mut Table, number: usize, up: Option<usize>) {
+    let Some(columns) = own_key(table).map(|foreign| foreign.columns.clone()) else {
+        return;
+    };
+    for (column, key) in columns.iter().zip(&table.key.clone()) {
+        let value = up.map_or(Value::Null, |up| table.rows[up][&key.name].clone());
+        table.rows[number].insert(column.clone(), value);
+    }
+}
+
+/// Columns `about_…`, which name a row of an earlier table, or of one of two.
+fn loosen(
+    before: &[Table],
+    columns: &mut Vec<Column>,
+    foreign: &mut Vec<Foreign>,
+    seed: &LooseSeed,
+) {
+    use super::condition::Condition;
+    let kinds = |table: &Table| table.key.iter().map(|c| c.kind).collect::<Vec<_>>();
+    let parent = &before[usize::from(seed.parent) % before.len()];
+    let same = |table: &&Table| table.name != parent.name && kinds(table) == kinds(parent);
+    let other = before.iter().find(same).filter(|_| seed.many);
+    let names: Vec<String> = parent
+        .key
+        .iter()
+        .map(|part| format!("about_{}", part.name))
+        .collect();
+    for (name, part) in names.iter().zip(&parent.key) {
+        columns.push(column(name, part.kind, true));
+    }
+    let of_kind = |at: u8| Condition::Equal("kind".to_owned(), kind(Some(at)));
+    let only = match seed.only {
+        _ if other.is_some() => Some(of_kind(0)),
+        3 => Some(of_kind(0)),
+        4 => Some(Condition::Column("active".to_owned())),
+        5 => Some(Condition::Less("Score".to_owned(), 2)),
+        _ => None,
+    };
+    for (table, only) in [(Some(parent), only), (other, Some(of_kind(1)))] {
+        let Some(table) = table else { continue };
+        foreign.push(Foreign {
+            columns: names.clone(),
+            parent: table.name.clone(),
+            nullable: true,
+            on_delete: OnDelete::NoAction,
+            loose: true,
+            only,
+        });
+    }
+}
+
+fn empty_table(before: &[Table], position: usize, seed: &TableSeed, features: &[Feature]) -> Table {
     let key = match seed.key {
         0 => vec![column("id", Kind::Int, false)],
         1 => vec![
@@ -167,8 +253,33 @@ fn empty_table(before: &[Table], position: usize, seed: &TableSeed) -> Table {
                 } else {
                     on_delete
                 },
+                loose: false,
+                only: None,
             });
         }
+    }
+    let loose = seed
+        .loose
+        .as_ref()
+        .filter(|_| features.contains(&Feature::Loose));
+    if let Some(loose) = loose.filter(|_| !before.is_empty()) {
+        loosen(before, &mut columns, &mut foreign, loose);
+    }
+    if let Some((on_delete, _)) = seed.thread.filter(|_| features.contains(&Feature::Threads)) {
+        let mut names = Vec::new();
+        for part in &key {
+            let name = format!("answers_{}", part.name);
+            columns.push(column(&name, part.kind, true));
+            names.push(name);
+        }
+        foreign.push(Foreign {
+            columns: names,
+            parent: TABLES[position].to_owned(),
+            nullable: true,
+            on_delete,
+            loose: false,
+            only: None,
+        });
     }
     columns.extend(common_columns());
     Table {
@@ -215,7 +326,8 @@ fn build_row(
     }
     let table = &world.tables[position];
     for (parent, wishes) in world.tables[..position].iter().zip(&seed.parents) {
-        let keys = table.foreign.iter().filter(|f| f.parent == parent.name);
+        let keys = table.foreign.iter();
+        let keys = keys.filter(|f| f.parent == parent.name && !f.loose);
         for (foreign, wish) in keys.zip(wishes) {
             let chosen = wish.or((!foreign.nullable).then_some(0));
             // A table of parents always has rows: its seed says at least five.
@@ -228,6 +340,37 @@ fn build_row(
                     .map_or(Value::Null, |t| t[&column.name].clone());
                 row.insert(name.clone(), value);
             }
+        }
+    }
+    // Of one of two parents it names a row of either, whatever its kind.
+    let loose: Vec<&Foreign> = table.foreign.iter().filter(|f| f.loose).collect();
+    if let Some(first) = loose.first() {
+        let target = seed.about.map(|about| {
+            let parent = loose[usize::from(about / 64) % loose.len()];
+            let parent = world.table(&parent.parent);
+            // Often one of its own, so that some row is the only one that refers to it.
+            let which = if about % 2 == 0 {
+                number
+            } else {
+                usize::from(about)
+            };
+            &parent.rows[which % parent.rows.len()]
+        });
+        let parents = loose.iter().map(|f| world.table(&f.parent));
+        let parts: Vec<_> = parents.map(|parent| &parent.key).collect();
+        for (nth, name) in first.columns.iter().enumerate() {
+            let found = |row: &Row| {
+                let named = parts.iter().find_map(|key| row.get(&key[nth].name));
+                named.cloned().unwrap_or(Value::Null)
+            };
+            row.insert(name.clone(), target.map_or(Value::Null, found));
+        }
+    }
+    if let Some(own) = own_key(table) {
+        let up = answered(seed, number);
+        for (column, key) in own.columns.iter().zip(&table.key) {
+            let value = up.map_or(Value::Null, |up| table.rows[up][&key.name].clone());
+            row.insert(column.clone(), value);
         }
     }
     let day = |slot: usize| day(world, today, seed.days[slot]);
@@ -417,16 +560,35 @@ fn build_class(
             rule: Rule::Retain,
         };
     }
-    let column = |at: u8| TRIGGERS[usize::from(at) % 3].to_owned();
+    // Exactly one foreign key leads to a row in which a trigger stands.
+    let parents: Vec<&str> = tables[own]
+        .foreign
+        .iter()
+        .map(|f| f.parent.as_str())
+        .filter(|parent| {
+            let keys = tables[own].foreign.iter();
+            let keys = keys.filter(|f| f.parent == *parent && !f.loose);
+            *parent != tables[own].name && keys.count() == 1
+        })
+        .collect();
+    let column_at = |nth: usize, at: u8| {
+        let column = TRIGGERS[usize::from(at) % 3];
+        let wish =
+            seed.more.related[nth % 3].filter(|_| on(Feature::Related) && !parents.is_empty());
+        wish.map_or(column.to_owned(), |wish| {
+            format!("{}.{column}", parents[usize::from(wish) % parents.len()])
+        })
+    };
     let trigger = match &seed.trigger {
         _ if seed.fate == 2 => Trigger::Columns(vec![("no_such_column".to_owned(), None)]),
-        TriggerSeed::Column(at) => Trigger::Columns(vec![(column(*at), None)]),
+        TriggerSeed::Column(at) => Trigger::Columns(vec![(column_at(0, *at), None)]),
         TriggerSeed::List(list) => {
             let mut columns: Vec<(String, Option<super::condition::Condition>)> = Vec::new();
-            for (at, when) in list {
+            for (nth, (at, when)) in list.iter().enumerate() {
                 // A schedule may name a column once.
-                if columns.iter().all(|(name, _)| *name != column(*at)) {
-                    columns.push((column(*at), when.clone()));
+                let column = column_at(nth, *at);
+                if columns.iter().all(|(name, _)| *name != column) {
+                    columns.push((column, when.clone()));
                 }
             }
             Trigger::Columns(columns)
@@ -540,6 +702,8 @@ fn staged(seed: &ClassSeed, disposal: &Disposal) -> (Period, Vec<Stage>) {
 ///   `found::a_stage_does_nothing_while_a_severer_maximum_is_in_conflict`;
 /// - (an engine's fault, not the page's silence, to be taken out with it) a notice beside a
 ///   class that leaves the row in its table: see `found::a_class_that_is_kept_off_gives_no_notice`;
+/// - (likewise) a notice beside a class that takes other rows along: see
+///   `found::no_notice_begins_while_what_the_governing_class_would_take_along_is_held`;
 /// - whether a row that waits for a gate is flagged meanwhile; and a stage that flags, with a
 ///   notice: two flags of one class on one row.
 fn keep_to_what_is_written(world: &mut World) {
@@ -566,6 +730,11 @@ fn keep_to_what_is_written(world: &mut World) {
             .filter(|c| c.table == class.table)
             .count()
             == 1;
+        let differs = world.classes.iter().any(|other| {
+            let dependants = |class: &Class| class.dispose().map(|rule| rule.dependants.clone());
+            other.table == class.table
+                && dependants(other).is_some_and(|list| Some(list) != dependants(class))
+        });
         let Rule::Dispose(rule) = &mut world.classes[at].rule else {
             continue;
         };
@@ -575,7 +744,7 @@ fn keep_to_what_is_written(world: &mut World) {
         if unclear {
             rule.stages.clear();
         }
-        if beside {
+        if beside || differs {
             rule.notice = None;
         }
         if rule.notice.is_some() {
@@ -652,6 +821,12 @@ fn declare(tables: &[Table], own: usize, disposal: &Disposal, seed: &ClassSeed) 
     };
     let mut out = Vec::new();
     let mut gone = BTreeSet::from([tables[own].name.as_str()]);
+    if delete && own_key(&tables[own]).is_some() {
+        out.push(Dependant {
+            table: tables[own].name.clone(),
+            unlink: seed.unlink[own % 4],
+        });
+    }
     for (position, table) in tables.iter().enumerate().skip(own + 1) {
         let reaching: Vec<_> = table
             .foreign
@@ -681,7 +856,11 @@ fn declare(tables: &[Table], own: usize, disposal: &Disposal, seed: &ClassSeed) 
         let shared: BTreeSet<&str> = tables[own]
             .foreign
             .iter()
+            .filter(|f| f.both_ways())
             .map(|f| f.parent.as_str())
+            // Of what its rows say to one another, the page says nothing.
+            .filter(|parent| own_key(tables.iter().find(|t| t.name == *parent).unwrap()).is_none())
+            .filter(|parent| is_whole(tables, own, &gone, parent))
             .collect();
         out.extend(shared.into_iter().map(|table| Dependant {
             table: table.to_owned(),
@@ -689,6 +868,16 @@ fn declare(tables: &[Table], own: usize, disposal: &Disposal, seed: &ClassSeed) 
         }));
     }
     out
+}
+
+/// Foreign keys that lead from dependants to a shared table are followed where one leads there
+/// from the record too; where only a loose reference does, it is left open.
+fn is_whole(tables: &[Table], own: usize, gone: &BTreeSet<&str>, shared: &str) -> bool {
+    let key = |table: &Table| table.foreign.iter().any(|f| f.parent == shared && !f.loose);
+    key(&tables[own])
+        || !tables
+            .iter()
+            .any(|t| gone.contains(t.name.as_str()) && key(t))
 }
 
 fn same_row(one: &Hold, other: &Hold) -> bool {

@@ -217,7 +217,10 @@ pub fn plan_differs(plan: &Json, expected: &[(String, Counts)]) -> Vec<String> {
 fn class_differs(out: &mut Vec<String>, id: &str, class: &Json, counts: &Counts) {
     let status = class["status"].as_str().unwrap_or("none");
     if counts.refused != (status == "refused") || counts.retains != (status == "retained") {
-        out.push(format!("{id} has the status {status}"));
+        out.push(format!(
+            "{id} has the status {status}: {}",
+            class["refusals"]
+        ));
     }
     let exact = |n: usize| Span { least: n, most: n };
     if counts.refused {

@@ -104,7 +104,7 @@ fn counts(views: &[View<'_>], class: &Class) -> Counts {
     let mut due = vec![BTreeSet::new(); views.len()];
     for id in certain(&views[0], class) {
         out.claimed += 1;
-        let day = trigger(rule, &state.rows[id]);
+        let day = trigger(world, state, class, id);
         match day {
             None => out.without_trigger += 1,
             Some(day) if day < rule.plausible() => out.implausible_trigger += 1,
@@ -198,7 +198,12 @@ fn dependants(
         }
         for (table, span) in &mut out {
             let of = |id: &&RowId| id.table == *table;
-            let sure = gone.iter().filter(of).count();
+            // A reply that is due itself is counted as a record.
+            let sure = gone
+                .iter()
+                .filter(of)
+                .filter(|id| !due.contains(id))
+                .count();
             let any: usize = families
                 .iter()
                 .map(|f| {

@@ -18,6 +18,12 @@ pub enum Feature {
     Notice,
     /// Passes on several days, with rows updated and holds placed and released between them.
     Days,
+    /// `trigger = "matter.closed_on"`, over a declared foreign key
+    Related,
+    /// `{ table, on, where }`: references of which PostgreSQL does not know
+    Loose,
+    /// Tables whose rows refer to one another
+    Threads,
 }
 
 /// All that the model knows.
@@ -30,4 +36,7 @@ pub const ALL: &[Feature] = &[
     Feature::Stages,
     Feature::Notice,
     Feature::Days,
+    Feature::Related,
+    Feature::Loose,
+    Feature::Threads,
 ];

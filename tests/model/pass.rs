@@ -81,6 +81,7 @@ fn refers(world: &World, from: &str, to: &str) -> bool {
         .table(from)
         .foreign
         .iter()
+        .filter(|f| f.parent != from && world.knows(world.table(from), f))
         .any(|f| f.parent == to || refers(world, &f.parent, to))
 }
 
@@ -217,6 +218,8 @@ fn turn(world: &World, state: &mut State, today: NaiveDate, class: &Class) -> Ve
         }
         say(&id, Action::Unlinked(positions));
     }
+    // A reply that is due itself goes as a record.
+    with.retain(|id, _| !due.contains(&id));
     for (id, parents) in with {
         forget(state, &id);
         say(&id, Action::DeletedWith(parents));

@@ -135,7 +135,10 @@ async fn last_days(
         .iter()
         .map(|(column, when)| {
             let when = when.as_ref().map_or("true".to_owned(), |w| w.sql());
-            format!("CASE WHEN {when} THEN {} END", day_of(table, rule, column))
+            format!(
+                "CASE WHEN {when} THEN {} END",
+                day_of(world, table, rule, column)
+            )
         })
         .collect();
     let day = format!("coalesce({})", parts.join(", "));
@@ -147,7 +150,10 @@ async fn last_days(
     };
     let touched = rule.unless_active.iter();
     let touched: Vec<_> = touched
-        .map(|column| format!("coalesce({} > {day}, false)", day_of(table, rule, column)))
+        .map(|column| {
+            let touched = day_of(world, table, rule, column);
+            format!("coalesce({touched} > {day}, false)")
+        })
         .chain(["false".to_owned()])
         .collect();
     let touched = touched.join(" OR ");
@@ -163,7 +169,7 @@ async fn last_days(
         for (id, row) in ask(table, &expression, database).await? {
             let found: Option<String> = row.try_get(table.key.len())?;
             let last: Option<NaiveDate> = row.try_get(table.key.len() + 1)?;
-            let mine = trigger(rule, &start.rows[&id]);
+            let mine = trigger(world, start, class, &id);
             if found != mine.and_then(|day| Value::Date(day).shown()) {
                 out.push(format!("the trigger of {id:?} is {found:?}, not {mine:?}"));
             }
@@ -183,8 +189,27 @@ async fn last_days(
 }
 
 /// The civil day of a column, as PostgreSQL reads it.
-fn day_of(table: &Table, rule: &Dispose, column: &str) -> String {
-    let kind = table
+fn day_of(world: &World, table: &Table, rule: &Dispose, column: &str) -> String {
+    let related = world.related(table, column);
+    let (home, column, value) = match related {
+        None => (table, column, quoted(column)),
+        Some((foreign, column)) => {
+            let home = world.table(&foreign.parent);
+            let keys = foreign.columns.iter().zip(&home.key);
+            let keys = keys.map(|(own, key)| {
+                let (here, own) = (quoted(&table.name), quoted(own));
+                format!("up.{} = {here}.{own}", quoted(&key.name))
+            });
+            let found = format!(
+                "(SELECT up.{} FROM {} AS up WHERE {})",
+                quoted(column),
+                quoted(&home.name),
+                keys.collect::<Vec<_>>().join(" AND ")
+            );
+            (home, column, found)
+        }
+    };
+    let kind = home
         .columns
         .iter()
         .find(|c| c.name == column)
@@ -197,7 +222,7 @@ fn day_of(table: &Table, rule: &Dispose, column: &str) -> String {
         ),
         _ => String::new(),
     };
-    format!("({}{zone})::date", quoted(column))
+    format!("({value}{zone})::date")
 }
 
 /// The last day of the month or year, which is so many months late.
@@ -282,21 +307,23 @@ pub async fn possible(
     }
     // Children first: a key that is not declared would stop a deletion, or carry a row off.
     for table in world.tables.iter().rev() {
-        for event in outcome
+        // By one statement, since they may refer to one another.
+        let gone: Vec<_> = outcome
             .events
             .iter()
             .filter(|event| event.row.table == table.name)
-        {
-            if matches!(event.action, Action::Deleted | Action::DeletedWith(_)) {
-                let sql = format!(
-                    "DELETE FROM {} WHERE {}",
-                    quoted(&table.name),
-                    matching(table, &event.row)
-                );
-                sqlx::raw_sql(AssertSqlSafe(sql))
-                    .execute(&mut *database)
-                    .await?;
-            }
+            .filter(|event| matches!(event.action, Action::Deleted | Action::DeletedWith(_)))
+            .map(|event| format!("({})", matching(table, &event.row)))
+            .collect();
+        if !gone.is_empty() {
+            let sql = format!(
+                "DELETE FROM {} WHERE {}",
+                quoted(&table.name),
+                gone.join(" OR ")
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut *database)
+                .await?;
         }
     }
     let found = End::read(world, &mut *database, None).await?;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::calendar::{Period, Unit};
 use super::condition::Condition;
 use super::world::{
-    Class, Column, Disposal, Dispose, Gate, OnDelete, Rule, Strategy, Table, Trigger, World,
+    Class, Column, Disposal, Dispose, Foreign, Gate, OnDelete, Rule, Strategy, Table, Trigger,
+    World,
 };
 
 impl World {
@@ -17,7 +18,7 @@ impl World {
     fn create(&self, table: &Table) -> String {
         let mut lines: Vec<String> = table.key.iter().chain(&table.columns).map(column).collect();
         lines.push(format!("PRIMARY KEY ({})", names(&table.key)));
-        for foreign in &table.foreign {
+        for foreign in table.foreign.iter().filter(|foreign| !foreign.loose) {
             let columns: Vec<_> = foreign.columns.iter().map(|c| quoted(c)).collect();
             let action = match foreign.on_delete {
                 OnDelete::NoAction => "NO ACTION",
@@ -75,7 +76,7 @@ impl World {
              every = \"0 0 2 * * *\"\n",
         );
         for class in &self.classes {
-            write_class(&mut out, class);
+            self.write_class(&mut out, class);
         }
         out
     }
@@ -103,26 +104,97 @@ fn text(text: &str) -> String {
     serde_json::Value::String(text.to_owned()).to_string()
 }
 
-fn write_class(out: &mut String, class: &Class) {
-    let _ = writeln!(
-        out,
-        "\n[[class]]\nid = {}\ntitle = {}",
-        text(&class.id),
-        text(&class.id)
-    );
-    let _ = writeln!(
-        out,
-        "table = {}\nauthority = \"The model\"",
-        text(&class.table)
-    );
-    if let Some(claim) = &class.claim {
-        let _ = writeln!(out, "where = {}", text(&claim.sql()));
-    }
-    match &class.rule {
-        Rule::Retain => {
-            out.push_str("disposal = \"retain\"\nowner = \"The model\"\nreason = \"It is kept\"\n");
+impl World {
+    fn write_class(&self, out: &mut String, class: &Class) {
+        let _ = writeln!(
+            out,
+            "\n[[class]]\nid = {}\ntitle = {}",
+            text(&class.id),
+            text(&class.id)
+        );
+        let _ = writeln!(
+            out,
+            "table = {}\nauthority = \"The model\"",
+            text(&class.table)
+        );
+        if let Some(claim) = &class.claim {
+            let _ = writeln!(out, "where = {}", text(&claim.sql()));
         }
-        Rule::Dispose(rule) => write_rule(out, rule),
+        match &class.rule {
+            Rule::Retain => {
+                out.push_str(
+                    "disposal = \"retain\"\nowner = \"The model\"\nreason = \"It is kept\"\n",
+                );
+            }
+            Rule::Dispose(rule) => {
+                write_rule(out, rule);
+                let entries = self.dependants(class, rule);
+                if !entries.is_empty() {
+                    let _ = writeln!(out, "dependants = [{}]", entries.join(", "));
+                }
+            }
+        }
+    }
+
+    /// An entry for each table that foreign keys relate, and one for each loose reference.
+    fn dependants(&self, class: &Class, rule: &Dispose) -> Vec<String> {
+        let mut out = Vec::new();
+        for dependant in &rule.dependants {
+            let table = self.table(&dependant.table);
+            let action = if dependant.unlink {
+                ", action = \"unlink\""
+            } else {
+                ""
+            };
+            let down = |f: &&Foreign| self.names_down(class, table, f);
+            let own = self.table(&class.table);
+            let own_key = |f: &&Foreign| f.parent == table.name && !f.loose;
+            let keys = table.foreign.iter().filter(down).any(|f| !f.loose);
+            if keys || own.foreign.iter().any(|f| own_key(&f)) {
+                out.push(if dependant.unlink {
+                    format!("{{ table = {}{action} }}", text(&table.name))
+                } else {
+                    text(&table.name)
+                });
+            }
+            let mut relate = |left: &[&str], right: &Table, names: &[&str], f: &Foreign| {
+                let pairs = left.iter().zip(names).map(|(left, name)| {
+                    if right.name == class.table {
+                        format!("{left} = {name}")
+                    } else {
+                        format!("{left} = {}.{name}", right.name)
+                    }
+                });
+                let on = pairs.collect::<Vec<_>>().join(" AND ");
+                let only = f.only.as_ref().map_or(String::new(), |only| {
+                    format!(", where = {}", text(&only.sql()))
+                });
+                out.push(format!(
+                    "{{ table = {}, on = {}{only}{action} }}",
+                    text(&table.name),
+                    text(&on)
+                ));
+            };
+            fn key(table: &Table) -> Vec<&str> {
+                table.key.iter().map(|c| c.name.as_str()).collect()
+            }
+            fn columns(foreign: &Foreign) -> Vec<&str> {
+                foreign.columns.iter().map(String::as_str).collect()
+            }
+            for foreign in table.foreign.iter().filter(down).filter(|f| f.loose) {
+                let parent = self.table(&foreign.parent);
+                relate(&columns(foreign), parent, &key(parent), foreign);
+            }
+            for from in &self.tables {
+                let to = |f: &&Foreign| f.loose && f.parent == table.name;
+                let up = |f: &&Foreign| to(f) && self.names_up(class, from, f);
+                let theirs = from.foreign.iter().filter(up);
+                for foreign in theirs {
+                    relate(&key(table), from, &columns(foreign), foreign);
+                }
+            }
+        }
+        out
     }
 }
 
@@ -142,6 +214,9 @@ fn write_rule(out: &mut String, rule: &Dispose) {
         "trigger = {trigger}\nperiod = {}",
         text(&rule.period.text())
     );
+    // What earlier worlds left in a room's ledger counts against a share, but not against so
+    // many rows: the statement that counts what is due is asked all the same.
+    out.push_str("max_share = 1.0\nmax_rows = 100000\n");
     if let Some(rounding) = rule.rounding.text() {
         let _ = writeln!(out, "from_end_of = {}", text(rounding));
     }
@@ -183,20 +258,6 @@ fn write_rule(out: &mut String, rule: &Dispose) {
     }
     for line in disposal(&rule.disposal) {
         let _ = writeln!(out, "{line}");
-    }
-    if !rule.dependants.is_empty() {
-        let parts: Vec<_> = rule
-            .dependants
-            .iter()
-            .map(|d| {
-                if d.unlink {
-                    format!("{{ table = {}, action = \"unlink\" }}", text(&d.table))
-                } else {
-                    text(&d.table)
-                }
-            })
-            .collect();
-        let _ = writeln!(out, "dependants = [{}]", parts.join(", "));
     }
 }
 

@@ -32,7 +32,10 @@
 //! binds its gate, and a flag binds a class's trigger, last day and digest: so each class that
 //! gives notice flags for itself. The flag comes when the row would otherwise go (for a maximum:
 //! when it would go that many days later), so that the days of notice are days in which
-//! nothing else keeps the row: not a hold, not a gate, not another class.
+//! nothing else keeps the row: not a hold, not a gate, not another class, be it the row's
+//! or that of a row which hangs on it.
+//! A maximum's flag comes so many days before its own last day, also where an earlier maximum
+//! would take the row sooner: until then its notice, which binds, keeps the row.
 //!
 //! On a tie of last days the mildest disposal governs, then the class whose id comes first:
 //! never the order of the file, which the schedule's digest does not cover.
@@ -268,6 +271,8 @@ pub struct View<'w> {
     /// As if no class asked for a notice.
     unannounced: bool,
     children: BTreeMap<RowId, Vec<(RowId, usize)>>,
+    /// The references that are ones, by table and position.
+    known: BTreeSet<(&'w str, usize)>,
     held: BTreeSet<RowId>,
     refusals: Vec<Option<Refusal>>,
 }
@@ -280,8 +285,20 @@ impl<'w> View<'w> {
         blocker_governs: bool,
     ) -> Self {
         let mut children: BTreeMap<RowId, Vec<(RowId, usize)>> = BTreeMap::new();
+        let known: BTreeSet<(&'w str, usize)> = world
+            .tables
+            .iter()
+            .flat_map(|table| {
+                let keys = table.foreign.iter().enumerate();
+                let keys = keys.filter(|(_, foreign)| world.knows(table, foreign));
+                keys.map(|(position, _)| (table.name.as_str(), position))
+            })
+            .collect();
         for (id, row) in &state.rows {
             for (position, foreign) in world.table(&id.table).foreign.iter().enumerate() {
+                if !known.contains(&(id.table.as_str(), position)) {
+                    continue;
+                }
                 if let Some(target) = foreign.target(row) {
                     children
                         .entry(target)
@@ -307,6 +324,7 @@ impl<'w> View<'w> {
             blocker_governs,
             unannounced: false,
             children,
+            known,
             held,
             refusals: world
                 .classes
@@ -322,6 +340,7 @@ impl<'w> View<'w> {
             today: self.today + Days::new(u64::from(days)),
             unannounced: true,
             children: self.children.clone(),
+            known: self.known.clone(),
             held: self.held.clone(),
             refusals: self.refusals.clone(),
             ..*self
@@ -367,7 +386,7 @@ impl<'w> View<'w> {
             active: false,
         };
         if let (Rule::Dispose(rule), None) = (&class.rule, refusal) {
-            claim.trigger = trigger(rule, row);
+            claim.trigger = trigger(self.world, self.state, class, id);
             let over = |step: &usize| {
                 let last = claim.trigger.map(|day| rule.last_day(*step, day));
                 last.is_some_and(|last| over(rule, last, self.today))
@@ -489,12 +508,21 @@ impl<'w> View<'w> {
                 }
             }
         }
+        // In a circle of replies it would go with itself.
+        family.deleted.remove(id);
         let outgoing = self.world.outgoing(class);
         let mut todo: Vec<RowId> = family.deleted.iter().chain([id]).cloned().collect();
         while let Some(from) = todo.pop() {
-            for foreign in &self.world.table(&from.table).foreign {
+            let keys = self.world.table(&from.table).foreign.iter();
+            // Also by what another class relates, but not where it says of which rows it is so.
+            for (position, foreign) in keys.enumerate() {
+                if !foreign.both_ways() || !self.known.contains(&(from.table.as_str(), position)) {
+                    continue;
+                }
                 let target = foreign.target(&self.state.rows[&from]);
-                if let Some(target) = target.filter(|t| outgoing.contains(t.table.as_str()))
+                let target = target.filter(|t| outgoing.contains(t.table.as_str()));
+                // A loose one may refer to what is not there.
+                if let Some(target) = target.filter(|t| self.state.rows.contains_key(t))
                     && family.shared.insert(target.clone())
                 {
                     todo.push(target);
@@ -549,7 +577,7 @@ impl<'w> View<'w> {
             gated: own.gated || theirs.iter().any(|row| row.gated),
             noticed: own.noticed || theirs.iter().any(|row| row.noticed),
             goes: governs && own.lets_go && theirs.iter().all(|row| row.lets_go),
-            goes_idle: governs && own.lets_go_idle && theirs.iter().all(|row| row.lets_go_idle),
+            goes_idle: governs && own.lets_go_idle && theirs.iter().all(|row| row.lets_go),
         })
     }
 
@@ -570,7 +598,7 @@ impl<'w> View<'w> {
         let then = self.later(rule.notice.filter(|_| rule.maximum).unwrap_or_default());
         let claims = then.claims(id);
         let claim = claims.iter().find(|c| c.class.id == class.id)?;
-        if rule.notice.is_none() || !claims.iter().any(|c| then.due(c.class, id)) {
+        if rule.notice.is_none() || !claim.past || !claims.iter().any(|c| then.due(c.class, id)) {
             return None;
         }
         let flag = Flag {
@@ -641,15 +669,32 @@ pub fn over(rule: &Dispose, last_day: Day, today: NaiveDate) -> bool {
 }
 
 /// The day a row's period is counted from.
-pub fn trigger(rule: &Dispose, row: &Row) -> Option<Day> {
+pub fn trigger(world: &World, state: &State, class: &Class, id: &RowId) -> Option<Day> {
+    let rule = class.dispose()?;
+    let row = &state.rows[id];
     match &rule.trigger {
         Trigger::Fixed(day) => Some(Day::On(*day)),
         Trigger::Columns(list) => list
             .iter()
             .filter(|(_, when)| when.as_ref().is_none_or(|w| w.holds(row) == Some(true)))
-            .map(|(column, _)| &row[column])
+            .filter_map(|(column, _)| date_in(world, state, row, &class.table, column))
             .find(|value| **value != Value::Null)
             .and_then(|value| value.day_read(rule.zone())),
+    }
+}
+
+/// A trigger column's value, be it the row's own or that of the row it refers to; a row that
+/// refers to none has no such date.
+fn date_in<'s>(
+    world: &World,
+    state: &'s State,
+    row: &'s Row,
+    table: &str,
+    column: &str,
+) -> Option<&'s Value> {
+    match world.related(world.table(table), column) {
+        None => Some(&row[column]),
+        Some((foreign, column)) => Some(&state.rows.get(&foreign.target(row)?)?[column]),
     }
 }
 

@@ -56,8 +56,22 @@ pub struct TableSeed {
     pub key: u8,
     /// Two possible keys onto each table before this one.
     pub keys: Vec<[Option<(bool, OnDelete)>; 2]>,
+    /// See [`LooseSeed`].
+    pub loose: Option<LooseSeed>,
+    /// A key onto the table itself, and whether the first row answers the last.
+    pub thread: Option<(OnDelete, bool)>,
     pub indexed: bool,
     pub rows: Vec<RowSeed>,
+}
+
+/// Columns that refer to a table before this one though nothing declares it.
+#[derive(Debug, Clone)]
+pub struct LooseSeed {
+    pub parent: u8,
+    /// Of which rows it is so: 0 to 2 of all; 3 to 5 of some.
+    pub only: u8,
+    /// By the row's kind to another table too, if there is one with such a key.
+    pub many: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +88,10 @@ pub struct RowSeed {
     pub person: [u8; 5],
     /// Which row of each table before this one, by each key; `None` for NULL where that is allowed.
     pub parents: Vec<[Option<u16>; 2]>,
+    /// Which row the loose reference names.
+    pub about: Option<u16>,
+    /// Which row before this one it answers, and whether it is dated like that.
+    pub answers: Option<(u16, bool)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +150,8 @@ pub struct MoreSeed {
     /// Each stage before the class's own period: how much less it is.
     pub stages: Vec<Period>,
     pub notice: Option<u32>,
+    /// Which triggers of the list stand in a related row, and in which.
+    pub related: [Option<u8>; 3],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -213,6 +233,7 @@ fn seeds(tables: usize, rows: usize) -> impl Strategy<Value = Seed> {
                     (class.table, class.period) = (before.table, before.period);
                     class.trigger = before.trigger;
                     class.more.rounding = before.more.rounding;
+                    class.more.related = before.more.related;
                 }
             }
             Seed {
@@ -301,15 +322,26 @@ fn table(position: usize, rows: usize) -> impl Strategy<Value = TableSeed> {
         prop::option::weighted(0.55, key()),
         prop::option::weighted(0.12, key()),
     );
+    let loose = (any::<u8>(), 0..6_u8, prop::bool::weighted(0.5));
+    let loose = loose.prop_map(|(parent, only, many)| LooseSeed { parent, only, many });
+    let action = prop_oneof![
+        2 => Just(OnDelete::NoAction),
+        1 => Just(OnDelete::Cascade),
+        1 => Just(OnDelete::SetNull),
+    ];
     (
         0..4_u8,
         vec(keys.prop_map(|(first, second)| [first, second]), position),
         any::<bool>(),
         vec(row(position), 5..=rows),
+        prop::option::weighted(0.65, loose),
+        prop::option::weighted(0.4, (action, prop::bool::weighted(0.3))),
     )
-        .prop_map(|(key, keys, indexed, rows)| TableSeed {
+        .prop_map(|(key, keys, indexed, rows, loose, thread)| TableSeed {
             key,
             keys,
+            loose,
+            thread,
             indexed,
             rows,
         })
@@ -335,17 +367,23 @@ fn row(position: usize) -> impl Strategy<Value = RowSeed> {
             ],
             position,
         ),
+        prop::option::weighted(0.8, any::<u16>()),
+        prop::option::weighted(0.8, (any::<u16>(), prop::bool::weighted(0.75))),
     )
         .prop_map(
-            |((days, touched), clock, active, kind, score, person, parents)| RowSeed {
-                days,
-                touched,
-                clock,
-                active,
-                kind,
-                score,
-                person,
-                parents,
+            |((days, touched), clock, active, kind, score, person, parents, about, answers)| {
+                RowSeed {
+                    days,
+                    touched,
+                    clock,
+                    active,
+                    kind,
+                    score,
+                    person,
+                    parents,
+                    about,
+                    answers,
+                }
             },
         )
 }
@@ -387,9 +425,10 @@ fn more() -> impl Strategy<Value = MoreSeed> {
         (prop::bool::weighted(0.3), prop::bool::weighted(0.1)),
         prop_oneof![2 => Just(Vec::new()), 2 => vec(less, 1..=2)],
         prop::option::weighted(0.4, prop_oneof![Just(1_u32), 1..45_u32]),
+        [(); 3].map(|()| prop::option::weighted(0.35, any::<u8>())),
     )
         .prop_map(
-            |(rounding, tolerance, plausible, zone, activity, stages, notice)| MoreSeed {
+            |(rounding, tolerance, plausible, zone, activity, stages, notice, related)| MoreSeed {
                 rounding,
                 tolerance,
                 plausible,
@@ -397,6 +436,7 @@ fn more() -> impl Strategy<Value = MoreSeed> {
                 activity: [activity.0, activity.1],
                 stages,
                 notice,
+                related,
             },
         )
 }

@@ -105,7 +105,8 @@ impl Value {
             Self::Text(text) | Self::Uuid(text) => text.clone(),
             Self::Date(Day::Before) => "-infinity".to_owned(),
             Self::Date(Day::After) => "infinity".to_owned(),
-            Self::Date(Day::On(date)) => date.to_string(),
+            // PostgreSQL writes no plus before the year 10000.
+            Self::Date(Day::On(date)) => date.to_string().trim_start_matches('+').to_owned(),
             Self::Instant(at) => moment(at, "+00"),
             Self::Naive(at) => moment(at, ""),
             Self::Json(json) => canonical(json),

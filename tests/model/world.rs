@@ -63,13 +63,17 @@ pub struct Column {
     pub nullable: bool,
 }
 
-/// A foreign key onto the parent's primary key (MATCH SIMPLE).
+/// A foreign key onto the parent's primary key (MATCH SIMPLE), be it the table's own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Foreign {
     pub columns: Vec<String>,
     pub parent: String,
     pub nullable: bool,
     pub on_delete: OnDelete,
+    /// Not declared: only a class that names the table with `on` relates the two.
+    pub loose: bool,
+    /// Only rows of which this is TRUE refer to anything by it; of a loose one only.
+    pub only: Option<Condition>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +146,8 @@ pub struct Stage {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trigger {
     Fixed(NaiveDate),
-    /// The first that is not null and whose `when` is TRUE.
+    /// The first that is not null and whose `when` is TRUE. A column of a related row is written
+    /// `table.column`; exactly one foreign key leads there.
     Columns(Vec<(String, Option<Condition>)>),
 }
 
@@ -263,8 +268,22 @@ impl Table {
 }
 
 impl Foreign {
-    /// The row that `row` refers to; a single NULL and it refers to none.
+    /// What a relation's condition says is said of the dependant's row, so that a class of
+    /// the rows that refer cannot name it.
+    pub fn both_ways(&self) -> bool {
+        self.only.is_none()
+    }
+
+    /// The row that `row` refers to, which need not be there if the key is loose; a single
+    /// NULL and it refers to none.
     pub fn target(&self, row: &Row) -> Option<RowId> {
+        if self
+            .only
+            .as_ref()
+            .is_some_and(|only| only.holds(row) != Some(true))
+        {
+            return None;
+        }
         let key = self
             .columns
             .iter()
@@ -329,8 +348,51 @@ impl World {
             .iter()
             .filter(|d| !d.unlink && !inbound.contains(d.table.as_str()))
             .map(|d| d.table.as_str())
-            .filter(|table| own.iter().any(|f| f.parent == *table))
+            .filter(|table| own.iter().any(|f| f.parent == *table && f.both_ways()))
             .collect()
+    }
+
+    /// Whether a class names a reference as one to its record or a row that goes with it: every
+    /// class that names a table as a dependant names all that lead from there to its other tables.
+    pub fn names_down(&self, class: &Class, from: &Table, foreign: &Foreign) -> bool {
+        let declared = class.dispose().map_or(&[][..], |rule| &rule.dependants);
+        let to = foreign.parent.as_str();
+        declared.iter().any(|d| d.table == from.name)
+            && (to == class.table || self.inbound(class).contains(to))
+    }
+
+    /// Whether it names one from these to a row that they share.
+    pub fn names_up(&self, class: &Class, from: &Table, foreign: &Foreign) -> bool {
+        self.outgoing(class).contains(foreign.parent.as_str())
+            && (from.name == class.table || self.inbound(class).contains(from.name.as_str()))
+            && foreign.both_ways()
+    }
+
+    /// Whether a reference is one: PostgreSQL's, or that of a class.
+    pub fn knows(&self, from: &Table, foreign: &Foreign) -> bool {
+        let named =
+            |class| self.names_down(class, from, foreign) || self.names_up(class, from, foreign);
+        !foreign.loose || self.classes.iter().any(named)
+    }
+
+    /// The foreign key that leads to a trigger's row, and the column there; `None` for one's own.
+    pub fn related<'t>(&self, table: &'t Table, column: &'t str) -> Option<(&'t Foreign, &'t str)> {
+        let (parent, column) = column.split_once('.')?;
+        let mut keys = table.foreign.iter().filter(|f| !f.loose);
+        let foreign = keys.find(|f| f.parent == parent)?;
+        Some((foreign, column))
+    }
+
+    /// Whether a trigger has exactly one place to be read from.
+    fn reaches(&self, table: &Table, column: &str) -> bool {
+        match column.split_once('.') {
+            None => table.has(column),
+            Some((parent, column)) => {
+                let keys = table.foreign.iter();
+                let keys = keys.filter(|f| f.parent == parent && !f.loose);
+                keys.count() == 1 && self.table(parent).has(column)
+            }
+        }
     }
 
     /// Whether, and why, the class does not fit this database.
@@ -346,7 +408,7 @@ impl World {
         }
         if let Trigger::Columns(list) = &rule.trigger {
             let good = |(column, when): &(String, Option<Condition>)| {
-                table.has(column) && when.as_ref().is_none_or(fits)
+                self.reaches(table, column) && when.as_ref().is_none_or(fits)
             };
             if !list.iter().all(good) {
                 return Some(Refusal::Trigger);
@@ -360,7 +422,7 @@ impl World {
             table
                 .foreign
                 .iter()
-                .any(|f| deleted.contains(f.parent.as_str()))
+                .any(|f| deleted.contains(f.parent.as_str()) && self.knows(table, f))
                 && !rule.dependants.iter().any(|d| d.table == table.name)
         });
         undeclared.then_some(Refusal::Undeclared)

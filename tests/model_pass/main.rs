@@ -47,7 +47,7 @@ use model::rules::State;
 use model::world::{Hold, World};
 
 /// Worlds in which every declaration is made, unless `MODEL_CASES` says otherwise.
-const CASES: u64 = 80;
+const CASES: u64 = 60;
 
 /// What the engine does so far of what the model knows.
 const FEATURES: &[Feature] = &[
@@ -59,6 +59,9 @@ const FEATURES: &[Feature] = &[
     Feature::Stages,
     Feature::Notice,
     Feature::Days,
+    Feature::Related,
+    Feature::Loose,
+    Feature::Threads,
 ];
 
 /// After so many passes on one day nothing may change any more.

@@ -33,6 +33,8 @@ pub fn table(name: &str, parents: &[&str]) -> Table {
             parent: (*parent).to_owned(),
             nullable: true,
             on_delete: OnDelete::NoAction,
+            loose: false,
+            only: None,
         });
     }
     let key = vec![Column {

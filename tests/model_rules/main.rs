@@ -15,5 +15,7 @@ mod examples;
 mod holds_and_gates;
 mod properties;
 mod reckoning;
+mod related;
+mod relating;
 mod steps;
 mod which_class_decides;
