@@ -348,6 +348,10 @@ impl From<LogError> for Failure {
                 Code::NoSigningKey,
                 "see that this account may read and write its state (state.directory in the settings)",
             ),
+            LogError::Busy => (
+                Code::Unpublished,
+                "see whether that process still runs, and try again",
+            ),
             LogError::Folder(_) => (
                 Code::Unpublished,
                 "see that this account may read and write the folder (ledger.published in the settings)",

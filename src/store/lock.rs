@@ -18,6 +18,13 @@ pub const SEALING: &str = "SELECT pg_advisory_xact_lock(1919251553, 2)";
 /// of two batches that delete the last two rows of one file, the second must see the first.
 pub const FILES: &str = "SELECT pg_advisory_xact_lock(1919251553, 3)";
 
+/// Held by whoever writes to the published log, by the session, since that lasts longer than
+/// a transaction: two services that share one log must not write one file at once.
+pub const PUBLISHING: &str = "SELECT pg_try_advisory_lock(1919251553, 4)";
+
+/// Gives [`PUBLISHING`] back.
+pub const PUBLISHED: &str = "SELECT pg_advisory_unlock(1919251553, 4)";
+
 /// The number of decisions taken so far.
 ///
 /// # Errors

@@ -15,7 +15,9 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 pub use connect::{ConnectError, Limits, clock_difference, connect};
 pub use lease::{Lease, LeaseError};
-pub use lock::{DECISIONS_EXCLUSIVE, DECISIONS_SHARED, FILES, SEALING, epoch};
+pub use lock::{
+    DECISIONS_EXCLUSIVE, DECISIONS_SHARED, FILES, PUBLISHED, PUBLISHING, SEALING, epoch,
+};
 pub use migrate::{MigrateError, is_migrated, migrate};
 
 /// A statement that the plan wrote, ready to bind.

@@ -216,3 +216,40 @@ async fn a_folder_refuses_a_second_root_for_one_size() {
         "{refused}"
     );
 }
+
+/// Four services that share one log and its folder, each with entries of its own.
+#[tokio::test]
+async fn whoever_publishes_nobody_writes_into_anothers_file() {
+    let mut world = World::with(1).await;
+    let folder = folder(&mut world).await;
+    let mut tasks = Vec::new();
+    for _ in 0..4 {
+        let (url, places) = (world.url.clone(), world.places());
+        tasks.push(tokio::spawn(async move {
+            let mut conn = support::client(&url).await;
+            let log = retentiond::ledger::publish::Log::open(&mut conn, &places)
+                .await
+                .unwrap();
+            for _ in 0..8 {
+                world::append(&mut conn, 3).await;
+                log.publish(&mut conn, noon()).await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let kept = world.publish().await;
+    let trust = world.trust(&[&kept]).await;
+    let found = verify_folder(&folder, &trust).unwrap();
+    assert_eq!(
+        (found.verdict, found.size, found.anchored),
+        (Verdict::Ok, 97, true),
+        "{found:?}"
+    );
+    assert!(
+        files(&folder.path().join("entries"))
+            .iter()
+            .all(|name| !name.ends_with("part"))
+    );
+}

@@ -29,6 +29,9 @@ use super::store::{self, LedgerError, Signed};
 /// While something acts, what was done is published at least this often.
 const OFTEN: Duration = Duration::from_secs(60);
 
+/// How long to wait for another process that writes to the published log.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Why a log cannot be signed, published, or gone on with.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -41,6 +44,9 @@ pub enum LogError {
     /// The folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Somebody else writes to the published log, and does not end.
+    #[error("another process has been publishing the log for {} s", PATIENCE.as_secs())]
+    Busy,
     /// What was published cannot be believed.
     #[error("the checkpoint in {} is not to be believed", .folder.display())]
     Forged {
@@ -233,6 +239,39 @@ impl Log {
         now: DateTime<Utc>,
     ) -> Result<Option<Signed>, LogError> {
         store::seal(conn).await?;
+        self.take_turn(conn).await?;
+        let outcome = self.publish_in_turn(conn, now).await;
+        // A connection that is lost gives it back by itself.
+        let given_back = sqlx::query(crate::store::PUBLISHED).execute(conn).await;
+        let signed = outcome?;
+        given_back.map_err(LedgerError::writing)?;
+        *lock(&self.published) = Some(Instant::now());
+        Ok(signed)
+    }
+
+    /// Waits until nobody else writes to the published log.
+    async fn take_turn(&self, conn: &mut PgConnection) -> Result<(), LogError> {
+        let begun = Instant::now();
+        loop {
+            let mine: bool = sqlx::query_scalar(crate::store::PUBLISHING)
+                .fetch_one(&mut *conn)
+                .await
+                .map_err(LedgerError::writing)?;
+            if mine {
+                return Ok(());
+            }
+            if begun.elapsed() >= PATIENCE {
+                return Err(LogError::Busy);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn publish_in_turn(
+        &self,
+        conn: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Signed>, LogError> {
         let from = self.interlock(conn).await?;
         let Some(signed) = store::checkpoint(conn, &self.key, now).await? else {
             return Ok(None);
@@ -240,7 +279,6 @@ impl Log {
         if signed.size > from || self.folder.checkpoint()?.is_none() {
             self.write(conn, from, &signed).await?;
         }
-        *lock(&self.published) = Some(Instant::now());
         Ok(Some(signed))
     }
 

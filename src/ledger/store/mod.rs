@@ -90,7 +90,7 @@ impl LedgerError {
         }
     }
 
-    fn writing(source: sqlx::Error) -> Self {
+    pub(in crate::ledger) fn writing(source: sqlx::Error) -> Self {
         Self::Database {
             what: "written",
             source,
