@@ -1,6 +1,6 @@
 //! Whether a log is the one that was signed: the question, wherever the entries come from.
 //!
-//! An [`Audit`] is told every entry in the log's order, and every checkpoint that is known;
+//! An `Audit` is told every entry in the log's order, and every checkpoint that is known;
 //! it grows the tree again, and concludes with a [`Verification`]. It sees what is wrong
 //! with the order, with what is derived, and with the whole; what is wrong with one
 //! entry's own bytes its teller says.
