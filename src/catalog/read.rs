@@ -219,6 +219,51 @@ SELECT n.nspname FROM pg_catalog.pg_namespace n
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'retentiond')
    AND n.nspname NOT LIKE 'pg\\_%'";
 
+const KEY: &str = "
+SELECT a.attname::text AS name,
+       (WITH RECURSIVE bottom (oid, base) AS (
+            SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid
+            UNION ALL
+            SELECT t.oid, t.typbasetype FROM bottom b JOIN pg_catalog.pg_type t ON t.oid = b.base)
+        SELECT format_type(oid, NULL) FROM bottom WHERE base = 0) AS bottom
+  FROM pg_catalog.pg_constraint p
+  JOIN pg_catalog.pg_class c ON c.oid = p.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL unnest(p.conkey) WITH ORDINALITY AS k (attnum, nth)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+ WHERE p.contype = 'p' AND n.nspname = $1 AND c.relname = $2
+ ORDER BY k.nth";
+
+/// The primary key of one table, and the sort of each of its columns; empty where there is
+/// no such table, or no key.
+///
+/// # Errors
+/// When the query fails or a column's name cannot be used.
+pub async fn key_of(
+    conn: &mut PgConnection,
+    table: &TableName,
+) -> Result<Vec<(Ident, Sort)>, CatalogError> {
+    let failed = |source| CatalogError::Query {
+        what: "a table's key",
+        source,
+    };
+    let rows = sqlx::query(KEY)
+        .bind(table.schema().as_str())
+        .bind(table.name().as_str())
+        .fetch_all(conn)
+        .await
+        .map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            let of = sort(&get::<String>(row, "bottom", "a table's key")?);
+            Ok((
+                Ident::new(get::<String>(row, "name", "a table's key")?)?,
+                of,
+            ))
+        })
+        .collect()
+}
+
 /// Reads what the database has, as the connected role sees it.
 ///
 /// # Errors

@@ -9,7 +9,9 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output;
 use super::versions::{self, full};
+use crate::daemon::tick;
 use crate::ident::ClassId;
+use crate::ledger::publish;
 use crate::review::{self, AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion, ReviewError};
 use crate::schedule::{Change, Code, Schedule};
 use crate::survey::{self, Accepted, ClassCounts, StoppedPlan, SurveyError, Versions};
@@ -42,6 +44,12 @@ pub(super) async fn run(context: &Context, arguments: args::Accept) -> Result<u8
             causes: Vec::new(),
             hint: Some("run `retentiond migrate` first".to_owned()),
         });
+    }
+    if !context.global.dry_run
+        && let Ok(places) = tick::places(&settings)
+    {
+        // A decision in a database that has lost entries would take the number of one of them.
+        publish::compare(&mut conn, &places).await?;
     }
     let versions = match survey::versions(&mut conn, &schedule).await {
         Ok(versions) => Some(versions),
@@ -192,8 +200,9 @@ async fn version(
     if !context.json() {
         show(schedule, accepted, changes, &due);
     }
-    let stored = match &versions {
-        Some(_) => accepted.map(|old| old.stored),
+    let stored = match accepted {
+        Some(old) => Some(old.stored),
+        // None, or one that cannot be read, or nothing any more.
         None => survey::last_accepted(conn).await?,
     };
     if !context.global.dry_run {

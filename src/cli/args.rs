@@ -252,6 +252,8 @@ pub(super) enum Ledger {
     /// The key that checkpoints are signed with
     #[command(subcommand)]
     Key(LedgerKey),
+    /// After a backup was restored: bring back the entries and decisions that it lacks
+    Replay(LedgerReplay),
     /// Write the entries with the keys of their records, the oldest first
     Export {
         #[command(flatten)]
@@ -309,6 +311,22 @@ pub(super) struct LedgerCertificate {
 pub(super) enum CertificateFormat {
     Json,
     Html,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LedgerReplay {
+    /// The folder that the log was published to [default: this log's own]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "new_origin")]
+    pub from: Option<PathBuf>,
+    /// Name the records that are back and that a person has to look at
+    #[arg(long)]
+    pub keys: bool,
+    /// The lost entries are lost for good: go on under another name
+    #[arg(long, requires = "reason")]
+    pub new_origin: bool,
+    /// Why they are
+    #[arg(long, value_name = "TEXT", requires = "new_origin")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
+use super::output;
 use crate::clock::Clock;
 use crate::ident::ClassId;
 use crate::schedule::{self, Code, Schedule, zone};
@@ -107,6 +108,34 @@ impl Context {
     /// Whose word it is: `--as`, or the system account.
     pub fn actor(&self) -> String {
         self.global.actor.clone().unwrap_or_else(account)
+    }
+
+    /// Asks on a terminal for a word to be typed; where nobody can type, `--yes` must say so.
+    pub fn confirm(&self, what: &str) -> Result<(), Failure> {
+        use std::io::{BufRead, IsTerminal};
+        if self.global.yes {
+            return Ok(());
+        }
+        let unconfirmed = |message: &str| {
+            Failure::usage(
+                Code::Unconfirmed,
+                format!("{message}; nothing was changed"),
+                "look at it with --dry-run, then give --yes",
+            )
+        };
+        let input = std::io::stdin();
+        if !input.is_terminal() {
+            return Err(unconfirmed(
+                "this must be confirmed, and nobody can be asked",
+            ));
+        }
+        output::note(&format!("{what} Type `yes` to go on:"));
+        let mut line = String::new();
+        let read = input.lock().read_line(&mut line);
+        match read.is_ok() && line.trim() == "yes" {
+            true => Ok(()),
+            false => Err(unconfirmed("it was not confirmed")),
+        }
     }
 
     /// Class ids from the command line, each of the schedule.

@@ -401,9 +401,12 @@ impl From<TickError> for Failure {
         let (code, hint) = match error {
             TickError::Connect(error) => return error.into(),
             TickError::Survey(error) => return error.into(),
-            TickError::NeverAccepted(digest) => {
+            TickError::NeverAccepted(digest) | TickError::AcceptAgain(digest) => {
                 return Self::Other {
-                    code: Code::NeverAccepted,
+                    code: match error {
+                        TickError::AcceptAgain(_) => Code::AcceptAgain,
+                        _ => Code::NeverAccepted,
+                    },
                     exit: 3,
                     message: error.to_string(),
                     causes: Vec::new(),

@@ -1,4 +1,4 @@
-//! `retentiond ledger list|verify|export|key`.
+//! `retentiond ledger list|verify|export|key`; `replay` is in a file of its own.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
@@ -54,6 +54,7 @@ pub(super) async fn run(context: &Context, command: Ledger) -> Result<u8, Failur
         Ledger::Certificate(asked) => {
             super::certificate::run(context, &settings, &mut conn, asked).await?
         }
+        Ledger::Replay(asked) => super::replay::run(context, &settings, &mut conn, asked).await?,
         Ledger::Key(command) => key(context, &settings, &mut conn, command).await?,
         Ledger::Export {
             filters,
@@ -245,7 +246,10 @@ async fn verify(
     }
     // That it was looked at, and what was found, is of consequence too. An auditor who may
     // only read gets the answer all the same.
+    // Not in a log that has lost entries: it would take the place of one of them.
+    let whole = !matches!(found.verdict, Verdict::Truncated | Verdict::Forked);
     if !context.global.dry_run
+        && whole
         && let Err(error) = remember(context, conn, &found).await
     {
         output::note(&format!(
@@ -404,6 +408,9 @@ async fn key(
     let keyring = tick::places(settings)?.keyring(&origin);
     let present = keyring.private(&origin)?;
     let dry_run = context.global.dry_run;
+    if !dry_run && matches!(command, LedgerKey::Rotate) {
+        publish::compare(conn, &tick::places(settings)?).await?;
+    }
     let outcome = match (command, present) {
         (LedgerKey::Show, _) => "shown",
         (LedgerKey::New, Some(_)) => {

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod progress;
 mod publish;
+mod replay;
 mod run;
 mod shell;
 mod status;

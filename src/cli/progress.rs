@@ -89,6 +89,13 @@ impl Progress {
                     ));
                 }
             }
+            Event::Moved(what) => {
+                if self.style != Style::Silent {
+                    self.say(&format!(
+                        "The ledger was published last from elsewhere, and this is {what}. It is the same log."
+                    ));
+                }
+            }
             Event::Ended(report) => {
                 self.replace(None);
                 let asked = self.only.is_empty() || self.only.contains(&report.id);

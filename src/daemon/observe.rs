@@ -51,6 +51,12 @@ impl Teller {
             Event::Unpublished(words) => {
                 tracing::error!(error = words, "ledger not sealed or published");
             }
+            Event::Moved(what) => {
+                tracing::warn!(
+                    now = what,
+                    "ledger was published last from elsewhere; its head agrees"
+                );
+            }
             Event::Ended(report) => ended(report),
             Event::Began(class) => {
                 let (id, disposal) = (class.id.as_str(), class.disposal);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::enforce::{self, EnforceError, Event, Pass, RunReport, Throttle};
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
-use crate::ledger::publish::{Log, LogError, Places};
+use crate::ledger::publish::{self, Log, LogError, Places};
 use crate::plan::Plan;
 use crate::review::{self, How, NewVersion, ReviewError};
 use crate::schedule::Schedule;
@@ -74,6 +74,11 @@ pub enum TickError {
     /// No version of the schedule was ever accepted. The digest is the file's.
     #[error("no version of this schedule was ever accepted; nothing was done")]
     NeverAccepted([u8; 32]),
+    /// What was accepted was lost with a backup. The digest is the file's.
+    #[error(
+        "decisions were lost with a backup, and no version of the schedule is in force any more; nothing was done"
+    )]
+    AcceptAgain([u8; 32]),
     /// A version could not be brought into force.
     #[error("the new version of the schedule could not be brought into force")]
     Review(#[from] ReviewError),
@@ -195,6 +200,10 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
             return Err(TickError::Backwards(last));
         }
     }
+    // Before anything is written, a version of the schedule included: a restored backup, or a
+    // replica that was behind, brings back the dead, and their entries are missing.
+    let places = places(order.settings)?;
+    publish::compare(conn, &places).await?;
     let looked_at = |plan: &Plan| match order.on_plan {
         Some(digits) if !hex::encode(plan.digest()).starts_with(digits) => {
             Err(TickError::PlanChanged)
@@ -208,14 +217,19 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
     }
     come_into_force(conn, order).await?;
     let (drawn, versions) = survey::draw_in_force(conn, order.schedule, order.now).await?;
-    let acting = versions
-        .acting(order.schedule)
-        .ok_or(TickError::NeverAccepted(*order.schedule.digest()))?;
+    let Some(acting) = versions.acting(order.schedule) else {
+        let digest = *order.schedule.digest();
+        return Err(match survey::last_accepted(conn).await? {
+            None => TickError::NeverAccepted(digest),
+            Some(_) => TickError::AcceptAgain(digest),
+        });
+    };
     looked_at(&drawn.plan)?;
     let stores = stores(order.settings)?;
-    let log = Log::open(conn, &places(order.settings)?).await?;
-    // Before anything acts: a restored backup, or a replica that was behind, brings back the
-    // dead, and their entries are missing.
+    let log = Log::open(conn, &places).await?;
+    if let Some(what) = log.moved(conn).await? {
+        (order.observe)(Event::Moved(what));
+    }
     log.publish(conn, order.now).await?;
     let holder = holder();
     let pass = Pass {

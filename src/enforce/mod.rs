@@ -107,6 +107,8 @@ pub enum Event<'a> {
     /// The ledger could not be sealed or published; why, in words that may be logged. Tried
     /// again after the next batch.
     Unpublished(&'a str),
+    /// The ledger was published last from elsewhere, as these words say; its head agrees.
+    Moved(&'static str),
 }
 
 /// The time within a pass: the plan's instant, moved on by a clock that only runs forwards.

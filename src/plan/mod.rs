@@ -27,6 +27,7 @@ mod probe;
 mod question;
 mod related;
 mod relations;
+mod returned;
 mod scan;
 mod waiting;
 mod work;
@@ -53,6 +54,7 @@ pub use parents::ParentQuestion;
 pub use privileges::{ClassNeeds, Needed, Needs, Unreadable, needs, statements, together};
 pub use probe::{Probe, probes};
 pub use related::{Read, Reads};
+pub use returned::present;
 pub use scan::{Bounded, DayAs, Direct, Scan};
 pub use work::{Route, Work};
 

@@ -5,6 +5,7 @@
 //! touches an organisation's tables. So far: holds on single records, and acceptance.
 
 mod acceptance;
+mod replay;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection};
@@ -12,9 +13,13 @@ use sqlx::{Connection, PgConnection};
 pub use acceptance::{
     AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion, bring_into_force, lift_limits,
 };
+pub use replay::{LostDecisions, Restored, decide_again, restore, stop_until_accepted};
 
+use crate::catalog::{self, CatalogError, Sort};
 use crate::ident::TableName;
-use crate::ledger::{self, Action, Entry, RecordKey};
+use crate::ledger::{
+    self, Action, Entry, KeyColumn, KeyColumns, KeyKind, Manifest, ManifestBuilder, RecordKey,
+};
 use crate::store;
 
 /// A hold on one record, as it is placed.
@@ -45,6 +50,12 @@ pub enum ReviewError {
     /// Its ledger entry could not be written.
     #[error("could not write the decision's ledger entry")]
     Ledger(#[from] ledger::store::LedgerError),
+    /// The key of the record's table could not be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The system gave no random numbers for the entry's records.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
     /// There is no such open hold.
     #[error("there is no open hold {0}")]
     NoHold(i64),
@@ -81,15 +92,19 @@ pub async fn place_hold(
     .bind(hold.until)
     .fetch_one(&mut *tx)
     .await?;
-    record(
-        &mut tx,
-        Action::HoldPlaced,
-        Some(hold.table),
-        id,
-        actor,
-        now,
-    )
-    .await?;
+    let records = held(&mut tx, hold).await?;
+    for number in ledger::store::next_entry_ids(&mut tx, 1).await? {
+        let mut entry = Entry::new(number, now, Action::HoldPlaced, actor);
+        entry.table = Some(hold.table.clone());
+        entry.count = records.as_ref().map_or(0, |records| records.count);
+        entry.manifest = records.as_ref().map(|records| records.root);
+        entry.detail.insert("hold".to_owned(), id.to_string());
+        entry.detail.insert("kind".to_owned(), hold.kind.to_owned());
+        if let Some(until) = hold.until {
+            entry.detail.insert("until".to_owned(), until.to_string());
+        }
+        ledger::store::append(&mut tx, &entry, records.as_ref()).await?;
+    }
     tx.commit().await?;
     Ok(id)
 }
@@ -120,9 +135,37 @@ pub async fn release_hold(
     if released.rows_affected() == 0 {
         return Err(ReviewError::NoHold(id));
     }
-    record(&mut tx, Action::HoldReleased, None, id, actor, now).await?;
+    record(&mut tx, Action::HoldReleased, id, actor, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The record that a hold protects, as the entry's manifest: so that a database that is
+/// restored from before the hold can be told which it was. None where the table has no key
+/// that the hold's fits; then nothing could be held by it either.
+async fn held(
+    conn: &mut PgConnection,
+    hold: &NewHold<'_>,
+) -> Result<Option<Manifest>, ReviewError> {
+    let columns = catalog::key_of(conn, hold.table).await?;
+    let columns = columns.into_iter().map(|(name, sort)| KeyColumn {
+        name,
+        kind: match sort {
+            Sort::Integer => KeyKind::Int,
+            _ => KeyKind::Text,
+        },
+    });
+    let Ok(columns) = KeyColumns::new(columns.collect()) else {
+        return Ok(None);
+    };
+    let Ok(key) = RecordKey::from_texts(&columns, &hold.key.to_texts()) else {
+        return Ok(None);
+    };
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(ReviewError::Random)?;
+    let mut records = ManifestBuilder::new(columns, None, seed);
+    let fits = records.push(key.values(), None, None, None).is_ok();
+    Ok(fits.then(|| records.finish()))
 }
 
 /// The lock and the epoch that every decision takes.
@@ -141,14 +184,12 @@ async fn decide(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 async fn record(
     conn: &mut PgConnection,
     action: Action,
-    table: Option<&TableName>,
     hold: i64,
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<(), ReviewError> {
     for id in ledger::store::next_entry_ids(conn, 1).await? {
         let mut entry = Entry::new(id, now, action, actor);
-        entry.table = table.cloned();
         entry.detail.insert("hold".to_owned(), hold.to_string());
         ledger::store::append(conn, &entry, None).await?;
     }

@@ -158,7 +158,23 @@ pub async fn explain(
     columns: &KeyColumns,
     key: &RecordKey,
 ) -> Result<Explanation, SurveyError> {
-    within(conn, drawn, table, columns, key, &[]).await
+    let history = if drawn.migrated {
+        history(conn, table, key).await?
+    } else {
+        Vec::new()
+    };
+    within(conn, drawn, table, columns, key, &[], history).await
+}
+
+/// The same without what the ledger says of it.
+pub(super) async fn standing(
+    conn: &mut PgConnection,
+    drawn: &Drawn,
+    table: &TableName,
+    columns: &KeyColumns,
+    key: &RecordKey,
+) -> Result<Explanation, SurveyError> {
+    within(conn, drawn, table, columns, key, &[], Vec::new()).await
 }
 
 /// The same for a record that others hang on, which were asked about before: rows of one
@@ -170,12 +186,8 @@ async fn within(
     columns: &KeyColumns,
     key: &RecordKey,
     before: &[(TableName, Value)],
+    history: Vec<Event>,
 ) -> Result<Explanation, SurveyError> {
-    let history = if drawn.migrated {
-        history(conn, table, key).await?
-    } else {
-        Vec::new()
-    };
     let mut answer = Explanation {
         table: table.to_string(),
         key: key.to_json(columns),
@@ -502,7 +514,15 @@ async fn hang(
                 {
                     continue;
                 }
-                let answer = within(conn, drawn, &class.table, &columns, &parent, asked);
+                let answer = within(
+                    conn,
+                    drawn,
+                    &class.table,
+                    &columns,
+                    &parent,
+                    asked,
+                    Vec::new(),
+                );
                 above.push(Box::pin(answer).await?);
             }
         }

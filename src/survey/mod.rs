@@ -8,6 +8,7 @@ mod draw;
 mod explain;
 mod forecast;
 mod probe;
+mod returned;
 mod status;
 mod version;
 
@@ -19,6 +20,7 @@ pub use draw::{Drawn, draw, draw_beside};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
 pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
 pub use probe::probe;
+pub use returned::{Returned, returned};
 pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};
 pub use version::{
     Accepted, Coming, StoppedPlan, Versions, draw_in_force, last_accepted, stopped_plans, versions,

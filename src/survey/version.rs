@@ -83,17 +83,22 @@ pub async fn versions(conn: &mut PgConnection, file: &Schedule) -> Result<Versio
     let accepted = if store::is_migrated(conn).await.map_err(asking)? {
         accepted(conn).await?
     } else {
-        None
+        InForce::Nothing
     };
-    let Some(accepted) = accepted else {
-        return Ok(Versions {
-            accepted: None,
-            coming: match file.accept() {
+    let nothing = |coming| Versions {
+        accepted: None,
+        coming,
+        changes: Vec::new(),
+    };
+    let accepted = match accepted {
+        InForce::Version(accepted) => *accepted,
+        InForce::NothingAnyMore => return Ok(nothing(Coming::Waits)),
+        InForce::Nothing => {
+            return Ok(nothing(match file.accept() {
                 Accept::ByHand => Coming::Waits,
                 Accept::Automatic => Coming::Automatic,
-            },
-            changes: Vec::new(),
-        });
+            }));
+        }
     };
     let old = &accepted.schedule;
     let changes = schedule::changes(old, file);
@@ -113,7 +118,18 @@ pub async fn versions(conn: &mut PgConnection, file: &Schedule) -> Result<Versio
     })
 }
 
-async fn accepted(conn: &mut PgConnection) -> Result<Option<Accepted>, SurveyError> {
+/// What came into force last.
+enum InForce {
+    /// Nothing ever did.
+    Nothing,
+    /// Decisions were lost with a backup, and a person must accept anew, whatever the file
+    /// says of acceptance (`review::stop_until_accepted`).
+    NothingAnyMore,
+    /// This.
+    Version(Box<Accepted>),
+}
+
+async fn accepted(conn: &mut PgConnection) -> Result<InForce, SurveyError> {
     let asking = |source| SurveyError::Database {
         what: "the schedule in force",
         source,
@@ -126,20 +142,25 @@ async fn accepted(conn: &mut PgConnection) -> Result<Option<Accepted>, SurveyErr
     .fetch_optional(conn)
     .await
     .map_err(asking)?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else {
+        return Ok(InForce::Nothing);
+    };
     let stored: Vec<u8> = row.try_get(0).map_err(asking)?;
     let text: String = row.try_get(1).map_err(asking)?;
+    if text.is_empty() {
+        return Ok(InForce::NothingAnyMore);
+    }
     let since = row.try_get(2).map_err(asking)?;
     let faults = |faults: &schedule::Diagnostics| {
         let first = faults.items.first();
         SurveyError::Version(first.map_or_else(String::new, |fault| fault.message.clone()))
     };
     let schedule = schedule::parse(&text, "the schedule in force").map_err(|e| faults(&e))?;
-    Ok(Some(Accepted {
+    Ok(InForce::Version(Box::new(Accepted {
         schedule,
         since,
         stored: stored.try_into().unwrap_or_default(),
-    }))
+    })))
 }
 
 /// Draws the plan that a pass would go by at an instant, given the file; where nothing was

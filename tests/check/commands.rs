@@ -71,10 +71,20 @@ async fn a_log_that_cannot_be_gone_on_with() {
     support::sql(
         &admin,
         "ALTER TABLE retentiond.ledger_seal DISABLE TRIGGER ledger_append_only;
-         DELETE FROM retentiond.ledger_seal WHERE leaf_index > 0",
+         DELETE FROM retentiond.ledger_seal WHERE leaf_index > 0;
+         ALTER TABLE retentiond.ledger_checkpoint DISABLE TRIGGER ledger_append_only;
+         DELETE FROM retentiond.ledger_checkpoint WHERE size > 1",
     )
     .await;
     shown("R0413", &desk, "run");
+
+    // Brought back by a person's word only, from what is there; else under another name.
+    shown("R0417", &desk, "ledger replay");
+    std::fs::rename(&published, &away).unwrap();
+    shown("R0416", &desk, "ledger replay --yes");
+    let renamed = desk.run("ledger replay --new-origin --reason lost --yes");
+    assert_eq!(renamed.code, 3, "{renamed}");
+    shown("R0418", &desk, "run");
 }
 
 #[tokio::test]

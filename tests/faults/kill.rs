@@ -30,7 +30,11 @@ async fn a_program_that_makes_a_pass() {
         .observed(&|event| match event {
             Event::Began(_) => say("class"),
             Event::Batch(..) => say("batch"),
-            Event::Ended(_) | Event::Trouble(..) | Event::Published(_) | Event::Unpublished(_) => {}
+            Event::Ended(_)
+            | Event::Trouble(..)
+            | Event::Published(_)
+            | Event::Unpublished(_)
+            | Event::Moved(_) => {}
         })
         .await
         .unwrap();

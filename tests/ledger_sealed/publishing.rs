@@ -155,6 +155,7 @@ async fn a_database_behind_its_publication_is_not_gone_on_with() {
     );
     // It goes on as if nothing had been, and overtakes: other entries in the same places.
     world::append(&mut world.conn, 6).await;
+    store::seal(&mut world.conn).await.unwrap();
     let refused = log.publish(&mut world.conn, noon()).await.unwrap_err();
     assert!(
         matches!(refused, LogError::Forked { published: 9, .. }),

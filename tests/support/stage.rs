@@ -70,6 +70,10 @@ pub async fn database(tables: &str) -> String {
     }
     conn.close().await.unwrap();
     let url = cluster.url(&name);
+    // A copy has the name of the original's log, which is published once.
+    let origin =
+        "INSERT INTO retentiond.ledger_origin SELECT 'retentiond/' || gen_random_uuid(), 0, now()";
+    support::sql(&url, origin).await;
     support::sql(&url, tables).await;
     url
 }

@@ -6,6 +6,7 @@
 //! entries/00000000000000000012.jsonl       the entries from the 12th place on, a line each
 //! manifests/2026/00000000000000000012.jsonl  the records of those of 2026
 //! keys                               the public keys, a line each, the oldest first
+//! cluster                            the server and database that it was published from last
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +113,27 @@ impl Folder {
                 Ok((size, note))
             })
             .collect()
+    }
+
+    /// From which server and database it was published last; `None` if that was not noted.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn cluster(&self) -> Result<Option<String>, FolderError> {
+        let path = self.0.join("cluster");
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(failed("read", &path)(source)),
+        }
+    }
+
+    /// Notes from where it is published now.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_cluster(&self, text: &str) -> Result<(), FolderError> {
+        whole(&self.0.join("cluster"), text)
     }
 
     /// Begins to write the entries from `first` on. What an interrupted attempt left there

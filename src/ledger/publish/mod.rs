@@ -7,6 +7,7 @@
 
 mod folder;
 mod outside;
+mod replay;
 mod segment;
 
 use std::path::PathBuf;
@@ -19,12 +20,13 @@ use sqlx::{PgConnection, Row};
 
 pub use folder::{Folder, FolderError, Writing};
 pub use outside::{verify_export, verify_folder};
+pub use replay::{Lost, Publication, ReplayError};
 pub use segment::{EntryLine, ManifestLine};
 
 use super::checkpoint::Checkpoint;
 use super::keyring::{KeyError, Keyring};
 use super::note::{Key, Verifier};
-use super::store::{self, LedgerError, Signed};
+use super::store::{self, Cluster, LedgerError, Signed};
 
 /// While something acts, what was done is published at least this often.
 const OFTEN: Duration = Duration::from_secs(60);
@@ -110,6 +112,12 @@ impl Places {
         Keyring::new(self.own(origin), self.credential.clone())
     }
 
+    /// The file that says why the log of this name goes on from another one.
+    #[must_use]
+    pub fn reason_file(&self, origin: &str) -> PathBuf {
+        self.own(origin).join("origin.json")
+    }
+
     /// The folder that a log is published to.
     #[must_use]
     pub fn folder(&self, origin: &str) -> Folder {
@@ -141,9 +149,7 @@ impl Log {
         let folder = places.folder(&origin);
         let key = match keyring.private(&origin)? {
             Some(key) => key,
-            None if store::latest_checkpoint(conn).await?.is_none()
-                && folder.checkpoint()?.is_none() =>
-            {
+            None if !store::was_signed(conn, &origin).await? && folder.checkpoint()?.is_none() => {
                 keyring.make(&origin)?
             }
             None => {
@@ -175,35 +181,34 @@ impl Log {
         &self.folder
     }
 
+    /// The public keys that the log had and has.
+    #[must_use]
+    pub fn keys(&self) -> &[Verifier] {
+        &self.keys
+    }
+
     /// Compares the database with what was published. Answers how many entries were.
     ///
     /// # Errors
     /// [`LogError::Behind`], [`LogError::Forked`] or [`LogError::Forged`] where nothing may
     /// act; others where it could not be compared.
     pub async fn interlock(&self, conn: &mut PgConnection) -> Result<u64, LogError> {
-        let Some((note, _)) = self.folder.checkpoint()? else {
-            return Ok(0);
+        agree(conn, &self.folder, &self.keys).await
+    }
+
+    /// Whether it was published last from another server, timeline or database, and which of
+    /// these. That decides nothing: a log that agrees may have moved.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn moved(&self, conn: &mut PgConnection) -> Result<Option<&'static str>, LogError> {
+        let Some(before) = self.folder.cluster()? else {
+            return Ok(None);
         };
-        let folder = || self.folder.path().to_owned();
-        let published = Checkpoint::open(&note, &self.keys).map_err(|source| LogError::Forged {
-            folder: folder(),
-            source,
-        })?;
-        let size = store::size(conn).await?;
-        if size < published.size {
-            return Err(LogError::Behind {
-                folder: folder(),
-                size,
-                published: published.size,
-            });
-        }
-        if store::root_at(conn, published.size).await? != published.root {
-            return Err(LogError::Forked {
-                folder: folder(),
-                published: published.size,
-            });
-        }
-        Ok(published.size)
+        let now = Cluster::of(conn).await;
+        Ok(now
+            .filter(|now| now.to_string() != before)
+            .map(|now| now.changed(&before)))
     }
 
     /// Seals what is not sealed, and publishes if it is long ago. For between two batches.
@@ -238,7 +243,6 @@ impl Log {
         conn: &mut PgConnection,
         now: DateTime<Utc>,
     ) -> Result<Option<Signed>, LogError> {
-        store::seal(conn).await?;
         self.take_turn(conn).await?;
         let outcome = self.publish_in_turn(conn, now).await;
         // A connection that is lost gives it back by itself.
@@ -272,12 +276,19 @@ impl Log {
         conn: &mut PgConnection,
         now: DateTime<Utc>,
     ) -> Result<Option<Signed>, LogError> {
+        // First: what a restored database has not sealed may stand elsewhere in the log.
         let from = self.interlock(conn).await?;
+        store::seal(conn).await?;
         let Some(signed) = store::checkpoint(conn, &self.key, now).await? else {
             return Ok(None);
         };
         if signed.size > from || self.folder.checkpoint()?.is_none() {
             self.write(conn, from, &signed).await?;
+        }
+        if let Some(now) = Cluster::of(conn).await.map(|now| now.to_string())
+            && self.folder.cluster()?.as_ref() != Some(&now)
+        {
+            self.folder.note_cluster(&now)?;
         }
         Ok(Some(signed))
     }
@@ -319,6 +330,58 @@ impl Log {
         writing.finish(&signed.note, &checkpoint, &self.keys)?;
         Ok(())
     }
+}
+
+/// Compares the database with what was published of its log, where that is and with the keys
+/// that are there, and makes nothing. Answers how many entries were published.
+///
+/// # Errors
+/// As [`Log::interlock`]; also when no key is there.
+pub async fn compare(conn: &mut PgConnection, places: &Places) -> Result<u64, LogError> {
+    let origin = store::origin(conn).await?;
+    let (keyring, folder) = (places.keyring(&origin), places.folder(&origin));
+    if folder.checkpoint()?.is_none() {
+        return Ok(0);
+    }
+    let keys = keyring.public()?;
+    if keys.is_empty() {
+        return Err(KeyError::Missing {
+            path: keyring.private_path(),
+            origin,
+        }
+        .into());
+    }
+    agree(conn, &folder, &keys).await
+}
+
+async fn agree(
+    conn: &mut PgConnection,
+    folder: &Folder,
+    keys: &[Verifier],
+) -> Result<u64, LogError> {
+    let Some((note, _)) = folder.checkpoint()? else {
+        return Ok(0);
+    };
+    let path = || folder.path().to_owned();
+    let published = Checkpoint::open(&note, keys).map_err(|source| LogError::Forged {
+        folder: path(),
+        source,
+    })?;
+    let size = store::size(conn).await?;
+    if size < published.size {
+        return Err(LogError::Behind {
+            folder: path(),
+            size,
+            published: published.size,
+        });
+    }
+    if store::root_at(conn, published.size).await? != published.root {
+        return Err(LogError::Forked {
+            folder: path(),
+            published: published.size,
+        });
+    }
+    Ok(published.size)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

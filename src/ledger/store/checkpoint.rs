@@ -141,6 +141,15 @@ pub async fn latest_checkpoint(conn: &mut PgConnection) -> Result<Option<Signed>
     row.as_ref().map(Signed::from_row).transpose()
 }
 
+/// Whether a checkpoint was ever signed under this name of the log.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn was_signed(conn: &mut PgConnection, origin: &str) -> Result<bool, LedgerError> {
+    let latest = latest_checkpoint(conn).await?;
+    Ok(latest.is_some_and(|latest| latest.note.lines().next() == Some(origin)))
+}
+
 /// The first checkpoint that covers the entry at `index`.
 ///
 /// # Errors

@@ -11,18 +11,22 @@
 
 mod append;
 mod checkpoint;
+mod cluster;
 mod csv;
 mod export;
 mod find;
+mod import;
 mod list;
 mod seal;
 mod verify;
 
 pub use append::{append, next_entry_ids};
-pub use checkpoint::{Signed, checkpoint, checkpoint_over, latest_checkpoint, origin};
+pub use checkpoint::{Signed, checkpoint, checkpoint_over, latest_checkpoint, origin, was_signed};
+pub use cluster::Cluster;
 pub(in crate::ledger) use export::parse_day;
 pub use export::{ExportFormat, WithRecords, entries_with_records, export};
 pub use find::{RecordLine, find_record};
+pub use import::{Import, last_replayed, rename, sealed};
 pub use list::{Filter, Order, StoredEntry, list};
 pub(in crate::ledger) use seal::sealed_with_records;
 pub use seal::{Head, consistency, head, inclusion, root_at, seal, size};
@@ -69,6 +73,12 @@ pub enum LedgerError {
     /// What is kept of the sealed log's tree is not whole. Verification says where.
     #[error("the sealed log is not whole: {0}")]
     Seal(&'static str),
+    /// The database has other entries than the published log begins with.
+    #[error("the entries of the database are not those that the published log begins with")]
+    Begins,
+    /// The database has given a lost entry's number to another one.
+    #[error("the database has another entry of the number {0}, made after the backup")]
+    Clash(EntryId),
     /// A key of another log.
     #[error("the signing key is that of the log {key}, and this log is {origin}")]
     OtherKey {
@@ -105,6 +115,7 @@ pub const STATEMENTS: &[&str] = &[
     checkpoint::LATEST,
     checkpoint::FIRST_WITH,
     checkpoint::INSERT,
+    cluster::CLUSTER,
     seal::SIZE,
     seal::SEALED_WITH_RECORDS,
     seal::NODES,
@@ -119,6 +130,12 @@ pub const STATEMENTS: &[&str] = &[
     find::FILTERS_OF_A_TABLE,
     find::ONE_MANIFEST,
     export::ENTRIES_WITH_RECORDS,
+    import::IMPORT_ENTRY,
+    import::BODY,
+    import::IMPORT_MANIFEST,
+    import::SEQUENCES,
+    import::REPLAYED,
+    import::NEW_ORIGIN,
     verify::SEALED,
     verify::UNSEALED,
     verify::CHECKPOINTS,

@@ -240,6 +240,12 @@ codes! {
     NoSigningKey = "R0414" Error;
     /// The log cannot be published.
     Unpublished = "R0415" Error;
+    /// The lost entries of a restored database cannot be brought back.
+    NoReplay = "R0416" Error;
+    /// What would change much was not confirmed.
+    Unconfirmed = "R0417" Error;
+    /// What was accepted was lost with a backup.
+    AcceptAgain = "R0418" Error;
     /// No version of the schedule was ever accepted.
     NeverAccepted = "R0490" Error;
     /// Nothing has this digest that could be accepted.

@@ -471,6 +471,26 @@ impl Code {
                  else can tell when the log is changed. The folder cannot be read or written. What was \
                  done is in the database; the next pass publishes it, too."
             }
+            Self::NoReplay => {
+                "`retentiond ledger replay` brings entries back from the published log only where it is \
+                 whole, is signed by a key of this log, and begins with exactly what the database has. \
+                 Where the restored database has written entries of its own, restore the backup once more \
+                 and replay before anything else is done in it. If the published log is lost or damaged: \
+                 `retentiond ledger replay --new-origin --reason TEXT` goes on under another name, and \
+                 puts the loss on record. docs/RESTORE.md has every step."
+            }
+            Self::Unconfirmed => {
+                "What would change much asks for a word to be typed on a terminal. Without a terminal, or \
+                 in a script, nobody can type it: `--yes` says that it is meant. `--dry-run` shows what \
+                 would be done, and changes nothing."
+            }
+            Self::AcceptAgain => {
+                "A restored database has lost decisions that cannot be brought back from the log: the text \
+                 of the schedule that was accepted after the backup, or which record a hold was about. \
+                 The log has only their digests. So nothing acts until a person has looked at \
+                 `retentiond plan` and accepts a version of the schedule, also where the schedule says \
+                 that acceptance is automatic."
+            }
             Self::BadLimit => {
                 "A limit on how much may go at once has a value that means nothing: `max_rows` is a \
                  whole number of records, `max_share` a share of the table over 0 and up to 1, and \
