@@ -354,7 +354,12 @@ async fn what_a_pass_did_to_a_record() {
         verdict(&desk, "letter 5"),
         said("held", Some("letters"), None)
     );
-    assert_eq!(record(&desk, "letter 5")["history"], json!([]));
+    let held = &record(&desk, "letter 5")["history"];
+    assert_eq!(held.as_array().unwrap().len(), 1, "{held}");
+    assert_eq!(
+        (&held[0]["action"], &held[0]["trigger"]),
+        (&json!("hold-placed"), &json!(null))
+    );
 
     let anonymised = record(&desk, &format!("applicant {}", office::uuid(3)));
     assert_eq!(

@@ -248,6 +248,9 @@ async fn explain() {
     Hold 1 (litigation), reference TEST/1.
     letters decides: counted from 5 May 2016, kept through 5 May 2024, then deleted.
       Letters and their pages
+
+    In the ledger:
+      ****-**-** **:**:**  hold-placed (entry *, by test)
     "#);
     assert_snapshot!(said("letter 2"), @r#"
     exit 0
