@@ -527,6 +527,13 @@ const TABLE: &[Row] = &[
         BOTH,
         &["class `letters`: `max_growth` is 4 instead of 3"],
     ),
+    row(
+        (CLASS, "erasure"),
+        "gate = \"review\"",
+        "gate = \"review\"\nerasure = \"secure\"",
+        BOTH,
+        &["class `notes`: the erasure is secure instead of ordinary"],
+    ),
 ];
 
 fn read(text: &str) -> Schedule {

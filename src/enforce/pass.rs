@@ -463,6 +463,7 @@ async fn finish(
         finished: clock.now(),
         outcome,
         classes,
+        erasures: Vec::new(),
         entries,
         checkpoint: None,
         unpublished: None,

@@ -262,7 +262,10 @@ impl<'a> Comparison<'a> {
         if touches_nothing {
             mild.dependants.clone_from(&new.dependants);
             mild.files.clone_from(&new.files);
+            mild.erasure = new.erasure;
         } else {
+            let (before, after) = (old.erasure.name(), new.erasure.name());
+            self.differs("erasure", "the erasure", before, after);
             self.differs(
                 "dependants",
                 "what goes with a record",

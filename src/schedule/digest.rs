@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::PLAUSIBLE_FROM;
-use super::class::{Anonymisation, Class, Disposal, Dispose, Relation, Rule, Trigger};
+use super::class::{Anonymisation, Class, Disposal, Dispose, Erasure, Relation, Rule, Trigger};
 use super::condition::Condition;
 use super::limits::{Accept, Limits};
 use super::timetable::Timetable;
@@ -205,6 +205,10 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.text(&file.store);
     }
     limits(canonical, &dispose.limits);
+    if dispose.erasure != Erasure::Ordinary {
+        canonical.text("erasure");
+        canonical.text(dispose.erasure.name());
+    }
 }
 
 fn limits(canonical: &mut Canonical, limits: &Limits) {

@@ -27,8 +27,8 @@ use chrono_tz::Tz;
 
 pub use change::{Change, changes};
 pub use class::{
-    Anonymisation, Class, Dependant, Disposal, Dispose, Fate, FileColumn, Gate, Limit, Places,
-    Relation, Rule, Stage, Strategy, Trigger, TriggerColumn,
+    Anonymisation, Class, Dependant, Disposal, Dispose, Erasure, Fate, FileColumn, Gate, Limit,
+    Places, Relation, Rule, Stage, Strategy, Trigger, TriggerColumn,
 };
 pub use condition::Condition;
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};

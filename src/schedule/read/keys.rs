@@ -52,6 +52,7 @@ pub(super) const CLASS: Keys = Keys {
         "max_rows",
         "max_share",
         "max_growth",
+        "erasure",
     ],
     later: &[
         "processor",
@@ -61,7 +62,6 @@ pub(super) const CLASS: Keys = Keys {
         "resweep",
         "subject",
         "hide_keys",
-        "erasure",
         "erasure_right",
         "preview",
         "every",
