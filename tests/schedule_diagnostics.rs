@@ -161,7 +161,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             Code::NotYetSupported,
             vec![
                 and("subject = \"person_id\""),
-                format!("{HEAD}details_kept = \"6 years\"\n{CLASS}"),
+                format!("{HEAD}appeal_window = \"6 weeks\"\n{CLASS}"),
             ],
         ),
         (

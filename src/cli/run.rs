@@ -165,6 +165,15 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
         let why = why.map_or_else(|| ".".to_owned(), |why| format!(": {why}."));
         output::text(&format!("{class}: what went from {table} is {done}{why}"));
     }
+    for details in &report.details {
+        let year = details.year;
+        output::text(&match &details.reason {
+            None => format!("The ledger's details of {year} were dropped; its entries stay."),
+            Some(why) => format!(
+                "The ledger's details of {year} are to be dropped, and are still there: {why}."
+            ),
+        });
+    }
     let sum = |pick: fn(&crate::enforce::ClassReport) -> u64| {
         report.classes.iter().map(pick).sum::<u64>()
     };

@@ -14,6 +14,7 @@ use crate::enforce::{
 };
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
+use crate::ledger::details::{self, Dropping};
 use crate::ledger::publish::{Log, LogError, Places};
 use crate::plan::Plan;
 use crate::review::{self, How, NewVersion, ReviewError};
@@ -243,6 +244,23 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
             .map_err(|error| EnforceError::Redraw(Box::new(error)))
     })
     .await?;
+    // While another version waits, only what both let go.
+    let past = acting
+        .details_past(order.now)
+        .zip(order.schedule.details_past(order.now))
+        .map(|(one, other)| one.min(other));
+    if let Some(last) = past.filter(|_| !order.stop.is_cancelled()) {
+        let dropping = Dropping {
+            last,
+            actor: order.actor,
+            run: report.id,
+            now: order.now,
+        };
+        match details::drop_past(conn, &log, dropping).await {
+            Ok(ended) => report.details = ended,
+            Err(error) => report.unpublished = Some(error.to_string()),
+        }
+    }
     if let Some(plan) = erasing {
         erase(conn, order, &plan, &pass, &mut report).await?;
     }

@@ -464,6 +464,7 @@ async fn finish(
         outcome,
         classes,
         erasures: Vec::new(),
+        details: Vec::new(),
         entries,
         checkpoint: None,
         unpublished: None,

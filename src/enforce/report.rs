@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::erase::{ErasureReport, ErasureStatus};
 use crate::ident::ClassId;
+use crate::ledger::details::YearDetails;
 
 /// One pass.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +30,9 @@ pub struct RunReport {
     /// What became of the files of tables, for classes that ask for secure erasure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub erasures: Vec<ErasureReport>,
+    /// Years whose details in the ledger were to be dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<YearDetails>,
     /// How many ledger entries it wrote.
     pub entries: u64,
     /// The checkpoint that it published.
@@ -182,6 +186,7 @@ impl RunReport {
             1
         } else if self.waiting_schedule.is_some()
             || erasure(ErasureStatus::Waiting)
+            || self.details.iter().any(|year| !year.dropped)
             || self
                 .classes
                 .iter()

@@ -79,6 +79,12 @@ pub fn changes(old: &Schedule, new: &Schedule) -> Vec<Change> {
             old.accept.name().to_owned(),
             new.accept.name().to_owned(),
         ),
+        (
+            "details_kept",
+            "`details_kept`",
+            kept(old.details_kept),
+            kept(new.details_kept),
+        ),
     ];
     for (key, name, before, after) in settings {
         if before != after {
@@ -123,6 +129,10 @@ pub fn changes(old: &Schedule, new: &Schedule) -> Vec<Change> {
         }
     }
     found
+}
+
+fn kept(period: Option<Period>) -> String {
+    period.map_or_else(|| "for ever".to_owned(), |period| period.to_string())
 }
 
 /// The walk over one class.

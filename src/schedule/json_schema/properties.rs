@@ -35,6 +35,11 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             words(Accept::ALL.map(Accept::name)),
         ),
 
+        ("schedule", "details_kept") => (
+            "How long the ledger keeps which records its entries are about, such as \"6 years\". For ever if left out; the entries themselves always are.",
+            period(),
+        ),
+
         ("class", "id") => (
             "A short name that never changes: lower-case letters, digits and single hyphens. Commands, approvals and the ledger use it.",
             json!({

@@ -18,8 +18,14 @@ pub(super) const FILE: Keys = Keys {
 
 pub(super) const SCHEDULE: Keys = Keys {
     name: "[schedule]",
-    known: &["organisation", "time_zone", "every", "accept"],
-    later: &["appeal_window", "details_kept"],
+    known: &[
+        "organisation",
+        "time_zone",
+        "every",
+        "accept",
+        "details_kept",
+    ],
+    later: &["appeal_window"],
 };
 
 pub(super) const CLASS: Keys = Keys {
