@@ -24,6 +24,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveTime;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -48,7 +49,30 @@ pub struct Settings {
     stores: BTreeMap<String, PathBuf>,
     log: Log,
     ledger: Ledger,
+    erasure: Erasure,
     state: Option<PathBuf>,
+}
+
+/// When and as whom tables are rewritten for classes with `erasure = "secure"`.
+#[derive(Debug, Clone, Default)]
+pub struct Erasure {
+    url: Option<SecretString>,
+    window: Option<(NaiveTime, NaiveTime)>,
+}
+
+impl Erasure {
+    /// The maintainer's way to the same database; the service's own where none is set.
+    #[must_use]
+    pub fn url(&self) -> Option<&SecretString> {
+        self.url.as_ref()
+    }
+
+    /// From when until when of a day, in the schedule's zone; at any time where none is
+    /// set. It may go over midnight.
+    #[must_use]
+    pub fn window(&self) -> Option<(NaiveTime, NaiveTime)> {
+        self.window
+    }
 }
 
 /// Where the ledger's key is, and where it is published.
@@ -212,6 +236,10 @@ impl Settings {
                 key_file: raw.ledger.key_file.or_else(|| credential(&environment)),
                 backups_kept_days: raw.ledger.backups_kept_days,
             },
+            erasure: Erasure {
+                url: raw.erasure.database_url.map(SecretString::from),
+                window: raw.erasure.window.as_deref().and_then(window),
+            },
             state,
         })
     }
@@ -244,6 +272,12 @@ impl Settings {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// When and as whom tables are rewritten.
+    #[must_use]
+    pub fn erasure(&self) -> &Erasure {
+        &self.erasure
     }
 
     /// Where keys and the published log are. It may not exist yet.
@@ -381,6 +415,7 @@ struct Raw {
     stores: BTreeMap<String, RawStore>,
     log: RawLog,
     ledger: RawLedger,
+    erasure: RawErasure,
     state: RawState,
 }
 
@@ -470,6 +505,21 @@ struct RawLedger {
     published: Option<PathBuf>,
     key_file: Option<PathBuf>,
     backups_kept_days: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawErasure {
+    database_url: Option<String>,
+    window: Option<String>,
+}
+
+/// `01:00-05:00`: two different times of a day.
+fn window(text: &str) -> Option<(NaiveTime, NaiveTime)> {
+    let (from, until) = text.split_once('-')?;
+    let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
+    let (from, until) = (time(from)?, time(until)?);
+    (from != until).then_some((from, until))
 }
 
 #[derive(Default, Deserialize)]

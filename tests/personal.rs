@@ -61,6 +61,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
             select: true,
             update: true,
             delete: true,
+            vacuum: true,
         },
         estimated_rows: None,
     }

@@ -17,6 +17,7 @@ organisation = "An Office"
 time_zone = "Europe/London"
 every = "0 0 2 * * *"
 accept = "by hand"
+details_kept = "6 years"
 
 [[class]]
 id = "letters"
@@ -152,6 +153,13 @@ const TABLE: &[Row] = &[
         "\"automatic\"",
         BOTH,
         &["`accept` is \"automatic\" instead of \"by hand\""],
+    ),
+    row(
+        (SCHEDULE, "details_kept"),
+        "\"6 years\"",
+        "\"7 years\"",
+        BOTH,
+        &["`details_kept` is \"7 years\" instead of \"6 years\""],
     ),
     // [[class]]: words.
     row(
@@ -526,6 +534,13 @@ const TABLE: &[Row] = &[
         "max_growth = 4",
         BOTH,
         &["class `letters`: `max_growth` is 4 instead of 3"],
+    ),
+    row(
+        (CLASS, "erasure"),
+        "gate = \"review\"",
+        "gate = \"review\"\nerasure = \"secure\"",
+        BOTH,
+        &["class `notes`: the erasure is secure instead of ordinary"],
     ),
 ];
 

@@ -160,8 +160,8 @@ fn cases() -> Vec<(Code, Vec<String>)> {
         (
             Code::NotYetSupported,
             vec![
-                and("erasure = \"secure\""),
-                format!("{HEAD}details_kept = \"6 years\"\n{CLASS}"),
+                and("subject = \"person_id\""),
+                format!("{HEAD}appeal_window = \"6 weeks\"\n{CLASS}"),
             ],
         ),
         (
@@ -410,7 +410,7 @@ period = "8 yeers"
 disposal = "delete"
 where = "a ="
 authority = "x"
-erasure = 3
+subject = 3
 
 [[class]]
 "#;
@@ -506,7 +506,6 @@ fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
         "resweep",
         "subject",
         "hide_keys",
-        "erasure",
         "erasure_right",
         "preview",
         "every",

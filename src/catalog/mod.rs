@@ -289,6 +289,8 @@ pub struct Privileges {
     pub update: bool,
     /// `DELETE`
     pub delete: bool,
+    /// `VACUUM` and `ANALYZE`: its owner's, the database's owner's, or `MAINTAIN`.
+    pub vacuum: bool,
 }
 
 /// What our role may do with single columns of a table.

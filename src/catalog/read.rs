@@ -40,6 +40,12 @@ SELECT n.nspname, c.relname, c.relkind::text AS relkind, c.relispartition, c.rel
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS may_select,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'UPDATE') AS may_update,
        has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'DELETE') AS may_delete,
+       -- Since PostgreSQL 17 it can be granted, too.
+       pg_has_role(c.relowner, 'USAGE')
+       OR (SELECT pg_has_role(d.datdba, 'USAGE') FROM pg_catalog.pg_database AS d
+            WHERE d.datname = current_database())
+       OR CASE WHEN current_setting('server_version_num')::int >= 170000
+               THEN has_table_privilege(c.oid, 'MAINTAIN') ELSE false END AS may_vacuum,
        ARRAY(SELECT a.attname::text
                FROM pg_catalog.pg_constraint p
               CROSS JOIN LATERAL unnest(p.conkey) WITH ORDINALITY AS k (attnum, nth)
@@ -430,6 +436,7 @@ fn table(row: &PgRow) -> Result<Table, CatalogError> {
             select: get(row, "may_select", what)?,
             update: get(row, "may_update", what)?,
             delete: get(row, "may_delete", what)?,
+            vacuum: get(row, "may_vacuum", what)?,
         },
         estimated_rows: get::<Option<i64>>(row, "estimated_rows", what)?
             .and_then(|rows| u64::try_from(rows).ok()),

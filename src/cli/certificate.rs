@@ -39,6 +39,9 @@ pub(super) async fn run(
             .map(|days| Days::new(days.into())),
         now: context.clock.now(),
     };
+    if matches!(of, CertificateOf::Record(..)) {
+        super::ledger::tell_dropped(conn).await?;
+    }
     let Some(found) = survey::certificate(conn, &of, beside).await? else {
         let (what, hint) = match &of {
             CertificateOf::Run(run, _) => (

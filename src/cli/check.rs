@@ -49,6 +49,10 @@ pub(super) async fn run(context: &Context, arguments: args::Check) -> Result<u8,
         }
         found.extend(constraints?);
         found.extend(plan::server_advice(&schedule, &drawn.catalog));
+        if settings.erasure().url().is_some() {
+            // Somebody else rewrites.
+            found.retain(|diagnostic| diagnostic.code != Code::MayNotRewrite);
+        }
         unknown_stores(&schedule, &settings, &mut found);
         found.extend(left_out.diagnostics(&schedule, arguments.strict));
         coverage = Some(left_out);

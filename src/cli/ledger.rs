@@ -19,6 +19,7 @@ use crate::daemon::tick;
 use crate::ident::ClassId;
 use crate::ledger::audit::{Trust, Verdict, Verification};
 use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::details;
 use crate::ledger::keychange::KeyChange;
 use crate::ledger::keyring;
 use crate::ledger::publish::{self, Folder};
@@ -135,6 +136,9 @@ async fn list(
         found.push(entry?);
     }
     drop(entries);
+    if filter.key.is_some() {
+        tell_dropped(conn).await?;
+    }
     if context.json() {
         let shown: Vec<Value> = found.iter().map(to_json).collect();
         output::json(&json!({ "ledger": { "entries": shown } }));
@@ -200,6 +204,17 @@ fn to_json(stored: &StoredEntry) -> Value {
         "schedule": entry.schedule.map(|digest| format!("sha256:{}", hex::encode(digest))),
         "actor": entry.actor, "detail": entry.detail, "hash": hex::encode(stored.hash),
     })
+}
+
+/// Says which years' entries can no longer be asked about a record.
+pub(super) async fn tell_dropped(conn: &mut PgConnection) -> Result<(), Failure> {
+    for (year, entry) in details::said(conn).await? {
+        let by = entry.map_or_else(String::new, |entry| format!(" by entry {entry}"));
+        output::note(&format!(
+            "The details of {year} were dropped{by}: which records the entries of that year are about is not known any more."
+        ));
+    }
+    Ok(())
 }
 
 /// Where the answer of a verification comes from, and what it is held against.

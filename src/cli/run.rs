@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::output;
 use super::progress::{self, Progress};
 use crate::daemon::tick::{self, Order};
-use crate::enforce::{Outcome, RunReport, Status};
+use crate::enforce::{ErasureStatus, Outcome, RunReport, Status};
 use crate::ident::ClassId;
 use crate::schedule::Code;
 
@@ -152,6 +152,28 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
         report.id,
         output::counted(report.entries, "entry", "entries")
     ));
+    for erasure in &report.erasures {
+        let (class, table) = (&erasure.class, &erasure.table);
+        let done = match erasure.status {
+            ErasureStatus::Erased => "erased from its files",
+            ErasureStatus::Waiting => {
+                "not erased from its files yet, and tried again by the next pass"
+            }
+            ErasureStatus::Failed => "not erased from its files",
+        };
+        let why = erasure.reason.as_ref();
+        let why = why.map_or_else(|| ".".to_owned(), |why| format!(": {why}."));
+        output::text(&format!("{class}: what went from {table} is {done}{why}"));
+    }
+    for details in &report.details {
+        let year = details.year;
+        output::text(&match &details.reason {
+            None => format!("The ledger's details of {year} were dropped; its entries stay."),
+            Some(why) => format!(
+                "The ledger's details of {year} are to be dropped, and are still there: {why}."
+            ),
+        });
+    }
     let sum = |pick: fn(&crate::enforce::ClassReport) -> u64| {
         report.classes.iter().map(pick).sum::<u64>()
     };

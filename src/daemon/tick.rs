@@ -5,12 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::enforce::{self, EnforceError, Event, Pass, RunReport, Throttle};
+use crate::enforce::{
+    self, EnforceError, ErasureReport, ErasureStatus, Event, Maintenance, Pass, RunReport, Throttle,
+};
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
+use crate::ledger::details::{self, Dropping};
 use crate::ledger::publish::{self, Log, LogError, Places};
 use crate::plan::Plan;
 use crate::review::{self, How, NewVersion, ReviewError};
@@ -244,7 +248,9 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         stop: order.stop,
         observe: order.observe,
     };
-    let report = enforce::pass(conn, drawn.plan, &pass, async |conn: &mut PgConnection| {
+    let secure = drawn.plan.classes().iter().any(|c| c.erasing.is_some());
+    let erasing = secure.then(|| drawn.plan.clone());
+    let mut report = enforce::pass(conn, drawn.plan, &pass, async |conn: &mut PgConnection| {
         // A version may have been accepted meanwhile.
         survey::draw_in_force(conn, order.schedule, order.now)
             .await
@@ -252,7 +258,51 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
             .map_err(|error| EnforceError::Redraw(Box::new(error)))
     })
     .await?;
+    // While another version waits, only what both let go.
+    let past = acting
+        .details_past(order.now)
+        .zip(order.schedule.details_past(order.now))
+        .map(|(one, other)| one.min(other));
+    if let Some(last) = past.filter(|_| !order.stop.is_cancelled()) {
+        let dropping = Dropping {
+            last,
+            actor: order.actor,
+            run: report.id,
+            now: order.now,
+        };
+        match details::drop_past(conn, &log, dropping).await {
+            Ok(ended) => report.details = ended,
+            Err(error) => report.unpublished = Some(error.to_string()),
+        }
+    }
+    if let Some(plan) = erasing {
+        erase(conn, order, &plan, &pass, &mut report).await?;
+    }
     Ok(report)
+}
+
+/// The files of tables, once the pass is over: as the maintainer, in the maintainer's window.
+async fn erase(
+    conn: &mut PgConnection,
+    order: &Order<'_>,
+    plan: &Plan,
+    pass: &Pass<'_>,
+    report: &mut RunReport,
+) -> Result<(), TickError> {
+    let settings = order.settings.erasure();
+    let maintenance = Maintenance {
+        url: settings.url().map_or(order.url, |url| url.expose_secret()),
+        lock: order.settings.throttle().lock_timeout(),
+        window: settings.window(),
+    };
+    report.erasures = enforce::erase(conn, plan, pass, report.id, maintenance).await?;
+    let erased = |one: &&ErasureReport| one.status == ErasureStatus::Erased;
+    if let (Some(log), Some(_)) = (pass.log, report.erasures.iter().find(erased))
+        && let Err(error) = log.publish(conn, order.now).await
+    {
+        report.unpublished = Some(error.to_string());
+    }
+    Ok(())
 }
 
 /// Brings the file's version into force where nobody has to be asked.

@@ -10,6 +10,7 @@ mod batch;
 mod class;
 mod direct;
 mod entries;
+mod erase;
 mod error;
 mod files;
 mod follow;
@@ -32,6 +33,7 @@ use crate::ledger::publish::Log;
 use crate::ledger::store::Signed;
 use crate::plan::Plan;
 
+pub use erase::{ErasureReport, ErasureStatus, Maintenance, erase};
 pub use error::EnforceError;
 pub use pass::pass;
 pub use report::{ClassReport, Outcome, RunReport, Skipped, Status};

@@ -463,6 +463,8 @@ async fn finish(
         finished: clock.now(),
         outcome,
         classes,
+        erasures: Vec::new(),
+        details: Vec::new(),
         entries,
         checkpoint: None,
         unpublished: None,

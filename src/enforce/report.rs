@@ -4,7 +4,9 @@ use base64::Engine as _;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::erase::{ErasureReport, ErasureStatus};
 use crate::ident::ClassId;
+use crate::ledger::details::YearDetails;
 
 /// One pass.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +27,12 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// The classes, in the schedule's order.
     pub classes: Vec<ClassReport>,
+    /// What became of the files of tables, for classes that ask for secure erasure.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub erasures: Vec<ErasureReport>,
+    /// Years whose details in the ledger were to be dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<YearDetails>,
     /// How many ledger entries it wrote.
     pub entries: u64,
     /// The checkpoint that it published.
@@ -170,9 +178,15 @@ impl RunReport {
     pub fn exit_code(&self) -> u8 {
         let failed =
             |c: &ClassReport| matches!(c.status, Status::Failed | Status::Refused) || c.failed > 0;
-        if self.classes.iter().any(failed) || self.unpublished.is_some() {
+        let erasure = |status| self.erasures.iter().any(|e| e.status == status);
+        if self.classes.iter().any(failed)
+            || self.unpublished.is_some()
+            || erasure(ErasureStatus::Failed)
+        {
             1
         } else if self.waiting_schedule.is_some()
+            || erasure(ErasureStatus::Waiting)
+            || self.details.iter().any(|year| !year.dropped)
             || self
                 .classes
                 .iter()

@@ -7,11 +7,13 @@
 //! ([`merkle`]) over them, so that a proof of one record shows no neighbour, and the
 //! details of a year can be dropped without touching an entry.
 //!
-//! Everything here but [`store`] is pure: bytes in, values out, no clock, no pool.
+//! Everything here but [`store`], [`publish`] and [`details`] is pure: bytes in, values out,
+//! no clock, no pool.
 //! [`store`] writes entries inside a transaction that its caller owns, and never
 //! begins or commits that one: an action and its entry commit together or not at all.
 //!
-//! It never changes or removes what it has written, never holds the contents of a
+//! It never changes what it has written, removes the details of a year only after an entry
+//! has said so ([`details`]), never holds the contents of a
 //! row, and never prints the key of a record in an error.
 //!
 //! Sealing, signed checkpoints and proofs are not built yet. They come as tables
@@ -23,6 +25,7 @@
 pub mod audit;
 pub mod certificate;
 pub mod checkpoint;
+pub mod details;
 pub mod entry;
 pub mod key;
 pub mod keychange;

@@ -8,8 +8,8 @@ use super::relations::is_led_to;
 use crate::catalog::{Catalog, Kind, Sort, Table};
 use crate::ident::{Ident, TableName};
 use crate::schedule::{
-    Anonymisation, Class, Code, Diagnostic, Disposal, Dispose, Fate, Place, Schedule, Strategy,
-    Trigger, TriggerColumn,
+    Anonymisation, Class, Code, Diagnostic, Disposal, Dispose, Erasure, Fate, Place, Schedule,
+    Strategy, Trigger, TriggerColumn,
 };
 
 /// Advice about pages is worth a line from so many rows.
@@ -38,6 +38,7 @@ pub(super) fn advise(fit: &mut Fit, class: &Class, schedule: &Schedule, catalog:
             advice.user_triggers(touched, &place);
             advice.copies(touched, &place);
             advice.publications(touched, &place);
+            advice.rewriting(touched);
         }
     }
     for step in dispose.steps() {
@@ -241,6 +242,20 @@ impl<'a> Advice<'a> {
                     copy.name.written()
                 ),
                 place,
+            );
+        }
+    }
+
+    fn rewriting(&mut self, table: &Table) {
+        if self.dispose.erasure == Erasure::Secure && !table.privileges.vacuum {
+            self.fit.warn(
+                Code::MayNotRewrite,
+                format!(
+                    "class `{}` has its records erased from the files of `{}`, which `{}` may not rewrite: only its owner can",
+                    self.class.id(), table.name, self.catalog.role
+                ),
+                "in the settings, set erasure.database_url to the same database as the table's owner",
+                self.class.place("erasure"),
             );
         }
     }

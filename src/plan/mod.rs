@@ -13,6 +13,7 @@ mod anonymise;
 mod compare;
 mod counting;
 mod coverage;
+mod erase;
 mod fit;
 mod follow;
 mod forecast;
@@ -46,6 +47,7 @@ use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
 pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
+pub use erase::{ErasedTable, Erasing, Found as FoundRelation};
 pub use follow::{Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use key::{Key, KeyColumn};
@@ -172,6 +174,8 @@ pub struct ClassPlan {
     pub work: Option<Work>,
     /// What bounds how much may go; only where it is ready, and something does.
     pub limits: Option<Limits>,
+    /// How what is left of its rows is erased; only where the class asks for that.
+    pub erasing: Option<Erasing>,
     /// The acceptance by which its limits are lifted once. Not in the plan's digest.
     pub lift: Option<Lift>,
     /// The class itself, for periods and last days.
@@ -431,6 +435,7 @@ fn class_plan(
         earlier,
         work,
         limits,
+        erasing: erase::write(class, judge.catalog),
         lift: None,
         rule: class.rule().clone(),
         basis,
@@ -501,6 +506,11 @@ fn digest(plan: &Plan) -> [u8; 32] {
         .unwrap_or_default();
         hash.update((sql.len() as u64).to_be_bytes());
         hash.update(&sql);
+        if let Some(erasing) = &class.erasing {
+            let sql = serde_json::to_vec(erasing).unwrap_or_default();
+            hash.update((sql.len() as u64).to_be_bytes());
+            hash.update(&sql);
+        }
     }
     hash.finalize().into()
 }

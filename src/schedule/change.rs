@@ -79,6 +79,12 @@ pub fn changes(old: &Schedule, new: &Schedule) -> Vec<Change> {
             old.accept.name().to_owned(),
             new.accept.name().to_owned(),
         ),
+        (
+            "details_kept",
+            "`details_kept`",
+            kept(old.details_kept),
+            kept(new.details_kept),
+        ),
     ];
     for (key, name, before, after) in settings {
         if before != after {
@@ -123,6 +129,10 @@ pub fn changes(old: &Schedule, new: &Schedule) -> Vec<Change> {
         }
     }
     found
+}
+
+fn kept(period: Option<Period>) -> String {
+    period.map_or_else(|| "for ever".to_owned(), |period| period.to_string())
 }
 
 /// The walk over one class.
@@ -262,7 +272,10 @@ impl<'a> Comparison<'a> {
         if touches_nothing {
             mild.dependants.clone_from(&new.dependants);
             mild.files.clone_from(&new.files);
+            mild.erasure = new.erasure;
         } else {
+            let (before, after) = (old.erasure.name(), new.erasure.name());
+            self.differs("erasure", "the erasure", before, after);
             self.differs(
                 "dependants",
                 "what goes with a record",

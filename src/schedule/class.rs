@@ -87,6 +87,8 @@ pub struct Dispose {
     pub files: Vec<FileColumn>,
     /// How much may go before a person must look.
     pub limits: Limits,
+    /// Whether what is left of the rows in the table's files goes too.
+    pub erasure: Erasure,
 }
 
 /// Something done to a record before its class's own disposal.
@@ -260,6 +262,29 @@ impl Gate {
             Self::None => "none",
             Self::Review => "review",
             Self::Instruction => "instruction",
+        }
+    }
+}
+
+/// What becomes of the row versions that a deletion or an anonymisation leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// PostgreSQL reuses their place in its own time.
+    Ordinary,
+    /// The table is rewritten without them, and the ledger says so.
+    Secure,
+}
+
+impl Erasure {
+    /// Every kind of erasure.
+    pub const ALL: [Self; 2] = [Self::Ordinary, Self::Secure];
+
+    /// `ordinary` or `secure`, as the schedule writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Secure => "secure",
         }
     }
 }

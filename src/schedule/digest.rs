@@ -8,9 +8,10 @@
 use sha2::{Digest, Sha256};
 
 use super::PLAUSIBLE_FROM;
-use super::class::{Anonymisation, Class, Disposal, Dispose, Relation, Rule, Trigger};
+use super::class::{Anonymisation, Class, Disposal, Dispose, Erasure, Relation, Rule, Trigger};
 use super::condition::Condition;
 use super::limits::{Accept, Limits};
+use super::period::Period;
 use super::timetable::Timetable;
 use crate::ident::Ident;
 
@@ -67,6 +68,7 @@ pub(super) fn of_schedule(
     zone: chrono_tz::Tz,
     every: &Timetable,
     accept: Accept,
+    details_kept: Option<Period>,
     classes: &[Class],
 ) -> [u8; 32] {
     let mut canonical = Canonical::new(SCHEDULE_FORM);
@@ -76,6 +78,10 @@ pub(super) fn of_schedule(
     if accept != Accept::ByHand {
         canonical.text("accept");
         canonical.text(accept.name());
+    }
+    if let Some(period) = details_kept {
+        canonical.text("details_kept");
+        canonical.text(&period.interval_sql());
     }
     // Their order in the file is layout: which class decides never depends on it.
     let mut classes: Vec<&Class> = classes.iter().collect();
@@ -205,6 +211,10 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.text(&file.store);
     }
     limits(canonical, &dispose.limits);
+    if dispose.erasure != Erasure::Ordinary {
+        canonical.text("erasure");
+        canonical.text(dispose.erasure.name());
+    }
 }
 
 fn limits(canonical: &mut Canonical, limits: &Limits) {

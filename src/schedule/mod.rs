@@ -22,13 +22,13 @@ pub mod rounding;
 pub mod timetable;
 pub mod zone;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 pub use change::{Change, changes};
 pub use class::{
-    Anonymisation, Class, Dependant, Disposal, Dispose, Fate, FileColumn, Gate, Limit, Places,
-    Relation, Rule, Stage, Strategy, Trigger, TriggerColumn,
+    Anonymisation, Class, Dependant, Disposal, Dispose, Erasure, Fate, FileColumn, Gate, Limit,
+    Places, Relation, Rule, Stage, Strategy, Trigger, TriggerColumn,
 };
 pub use condition::Condition;
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};
@@ -59,6 +59,7 @@ pub struct Schedule {
     time_zone: Tz,
     every: Timetable,
     accept: Accept,
+    details_kept: Option<Period>,
     classes: Vec<Class>,
     digest: [u8; 32],
     file_digest: [u8; 32],
@@ -101,6 +102,28 @@ impl Schedule {
     #[must_use]
     pub fn accept(&self) -> Accept {
         self.accept
+    }
+
+    /// How long the ledger's details are kept; for ever if nothing is said.
+    #[must_use]
+    pub fn details_kept(&self) -> Option<Period> {
+        self.details_kept
+    }
+
+    /// The last year of whose ledger entries all details are past at `now`. Years of the
+    /// ledger are counted in UTC, and days in the schedule's zone.
+    #[must_use]
+    pub fn details_past(&self, now: DateTime<Utc>) -> Option<i32> {
+        let period = self.details_kept?;
+        let day = |at: DateTime<Utc>| at.with_timezone(&self.time_zone).date_naive();
+        let is_past = |year: &i32| {
+            let next = NaiveDate::from_ymd_opt(year + 1, 1, 1)?.and_time(NaiveTime::MIN);
+            let end = next.and_utc() - TimeDelta::microseconds(1);
+            Some(end < now && period.last_day(day(end))? < day(now))
+        };
+        (1970..now.year())
+            .rev()
+            .find(|year| is_past(year) == Some(true))
     }
 
     /// The classes, in the order of the file; at least one, each id once.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use crate::ident::{TableName, escape_html};
 
-use super::{Class, Disposal, Dispose, Fate, Gate, Limit, Rule, Schedule, Trigger};
+use super::{Class, Disposal, Dispose, Erasure, Fate, Gate, Limit, Rule, Schedule, Trigger};
 
 /// A class's rule in a sentence: how long, counted from what, and what happens then.
 #[must_use]
@@ -94,6 +94,9 @@ impl Words {
                 }
                 if let Some(days) = dispose.notice {
                     let _ = write!(then, ", with {days} days' notice");
+                }
+                if dispose.erasure == Erasure::Secure {
+                    then.push_str(", so that nothing of it is left in the database's files");
                 }
                 if !dispose.unless_active.is_empty() {
                     then.push_str(", unless somebody has worked with it since");

@@ -22,6 +22,8 @@ const PREFIX: &str = "RETENTIOND__";
 enum Kind {
     /// Any text that is not empty.
     Text,
+    /// A window of the day.
+    Window,
     /// A path from the root on: the working directory of a service is an accident.
     Folder,
     /// A whole number within these, both included.
@@ -36,6 +38,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text => f.write_str("text that is not empty"),
+            Self::Window => f.write_str("two times of a day such as 01:00-05:00"),
             Self::Folder => f.write_str("an absolute path"),
             Self::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
             Self::Number(least, most) => write!(f, "a number from {least} to {most}"),
@@ -69,7 +72,7 @@ impl Key {
 }
 
 /// Every key but `stores.NAME.path`.
-pub const KEYS: [Key; 12] = [
+pub const KEYS: [Key; 14] = [
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
     Key::new("throttle", "duty_cycle", Kind::Number(0.01, 1.0)),
@@ -93,6 +96,8 @@ pub const KEYS: [Key; 12] = [
     Key::new("ledger", "published", Kind::Folder),
     Key::new("ledger", "key_file", Kind::Folder),
     Key::new("ledger", "backups_kept_days", Kind::Whole(0, 36_500)),
+    Key::new("erasure", "database_url", Kind::Text),
+    Key::new("erasure", "window", Kind::Window),
     Key::new("state", "directory", Kind::Folder),
 ];
 
@@ -344,7 +349,9 @@ fn from_toml(kind: Kind, value: &DeValue<'_>) -> Option<config::Value> {
         _ => "",
     };
     match (kind, value) {
-        (Kind::Text | Kind::Folder | Kind::Word(_), DeValue::String(text)) => from_text(kind, text),
+        (Kind::Text | Kind::Window | Kind::Folder | Kind::Word(_), DeValue::String(text)) => {
+            from_text(kind, text)
+        }
         (Kind::Whole(..), DeValue::Integer(_))
         | (Kind::Number(..), DeValue::Integer(_) | DeValue::Float(_)) => from_text(kind, number),
         _ => None,
@@ -355,6 +362,7 @@ fn from_toml(kind: Kind, value: &DeValue<'_>) -> Option<config::Value> {
 fn from_text(kind: Kind, text: &str) -> Option<config::Value> {
     match kind {
         Kind::Text => (!text.trim().is_empty()).then(|| text.into()),
+        Kind::Window => super::window(text).map(|_| text.into()),
         Kind::Folder => Path::new(text).is_absolute().then(|| text.into()),
         Kind::Word(words) => words.contains(&text).then(|| text.into()),
         Kind::Whole(least, most) => {

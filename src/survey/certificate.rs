@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, Row};
 
 use super::SurveyError;
+use super::erasure;
 use super::status::bookkeeping;
 use crate::catalog;
 use crate::ident::{ClassId, TableName};
@@ -20,7 +21,7 @@ use crate::ledger::note::Verifier;
 use crate::ledger::proof::Proof;
 use crate::ledger::store::{self as ledger, Filter, StoredEntry, WithRecords};
 use crate::ledger::{Action, KeyColumns, RecordKey, manifest};
-use crate::schedule::{self, Class, Schedule};
+use crate::schedule::{self, Class, Erasure, Schedule};
 
 /// What a certificate is asked for.
 #[derive(Debug, Clone)]
@@ -98,6 +99,7 @@ pub async fn certificate(
             false => Stage::Executed,
         },
         open: gathered.open,
+        remains: gathered.remains,
         passes,
         checkpoint: gathered.checkpoint.map(|signed| signed.note),
         keys: beside.keys.iter().map(ToString::to_string).collect(),
@@ -210,6 +212,7 @@ struct Gathered<'a> {
     vacuumed: BTreeMap<TableName, DateTime<Utc>>,
     organisation: Option<String>,
     open: Vec<String>,
+    remains: Vec<String>,
 }
 
 impl<'a> Gathered<'a> {
@@ -231,6 +234,7 @@ impl<'a> Gathered<'a> {
                 .map_err(bookkeeping)?,
             organisation: None,
             open: Vec::new(),
+            remains: Vec::new(),
         };
         let signed = gathered.checkpoint.as_ref().map_or(0, |signed| signed.size);
         let unsigned = found
@@ -378,7 +382,7 @@ impl<'a> Gathered<'a> {
             authority: class.map(|class| class.authority().to_owned()),
             lawful_basis: class.and_then(|class| class.lawful_basis().map(str::to_owned)),
             rule: class.map(schedule::publish::rule_in_words),
-            tables: self.tables(found),
+            tables: self.tables(conn, id, class, found).await?,
             approvals: approvals(conn, id, run).await?,
             held: number("/skipped/held"),
             changed: number("/skipped/changed"),
@@ -424,7 +428,13 @@ impl<'a> Gathered<'a> {
         Ok(part)
     }
 
-    fn tables(&mut self, found: &[&Found]) -> Vec<TablePart> {
+    async fn tables(
+        &mut self,
+        conn: &mut PgConnection,
+        id: &ClassId,
+        class: Option<&Class>,
+        found: &[&Found],
+    ) -> Result<Vec<TablePart>, SurveyError> {
         let mut parts: Vec<TablePart> = Vec::new();
         for found in found {
             let entry = &found.stored.entry;
@@ -473,20 +483,73 @@ impl<'a> Gathered<'a> {
                     trigger: found.trigger,
                     last_day: found.last_day,
                     vacuumed,
+                    erased: None,
                 }),
             }
         }
-        for part in &parts {
-            let leaves_versions = matches!(part.action.as_str(), "deleted" | "anonymised");
-            let open = format!(
-                "{} was not vacuumed since: dead row versions may still be in its files.",
-                part.table
-            );
-            if leaves_versions && part.vacuumed.is_none() && !self.open.contains(&open) {
+        self.files_of(conn, id, class, found, &mut parts).await?;
+        Ok(parts)
+    }
+
+    /// What is left in the tables' files.
+    async fn files_of(
+        &mut self,
+        conn: &mut PgConnection,
+        id: &ClassId,
+        class: Option<&Class>,
+        found: &[&Found],
+        parts: &mut [TablePart],
+    ) -> Result<(), SurveyError> {
+        let secure = class
+            .and_then(Class::dispose)
+            .is_some_and(|dispose| dispose.erasure == Erasure::Secure);
+        let mut told: BTreeSet<String> = BTreeSet::new();
+        for part in parts {
+            let touches = matches!(part.action.as_str(), "deleted" | "anonymised" | "unlinked");
+            let last = found
+                .iter()
+                .map(|found| &found.stored.entry)
+                .filter(|entry| {
+                    entry.action.name() == part.action
+                        && entry
+                            .table
+                            .as_ref()
+                            .is_some_and(|t| t.to_string() == part.table)
+                })
+                .max_by_key(|entry| entry.id);
+            let (Some(last), true) = (last, touches) else {
+                continue;
+            };
+            let Some(table) = &last.table else { continue };
+            let erased = erasure::erased_since(conn, id, table, last.id).await?;
+            let open = match &erased {
+                Some(erased) => {
+                    part.erased = Some(erased.at);
+                    if told.insert(part.table.clone()) {
+                        self.remains.extend(erasure::remains(
+                            &part.table,
+                            erased,
+                            last.at.date_naive(),
+                            self.beside.backups,
+                        ));
+                    }
+                    continue;
+                }
+                None if secure => format!(
+                    "{}, whose class asks for secure erasure, was not rewritten since: what went may still be in its files.",
+                    part.table
+                ),
+                None if part.action == "unlinked" || part.vacuumed.is_some() => continue,
+                None => format!(
+                    "{} was not vacuumed since: dead row versions may still be in its files.",
+                    part.table
+                ),
+            };
+            if !self.open.contains(&open) {
                 self.open.push(open);
             }
         }
-        parts
+        Ok(())
     }
 
     async fn entry(

@@ -5,6 +5,7 @@ mod certificate;
 mod count;
 mod coverage;
 mod draw;
+mod erasure;
 mod explain;
 mod forecast;
 mod probe;

@@ -320,6 +320,13 @@ fn cases() -> Vec<(&'static str, Vec<Case>)> {
                 case("CREATE PUBLICATION museum FOR TABLE letter WITH (publish = 'insert, delete')", &anonymises("sender = \"redact\"")),
             ],
         ),
+        (
+            "R0393",
+            vec![Case {
+                admin: "ALTER TABLE letter OWNER TO retentiond; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO retentiond', current_database()); END $$; GRANT SELECT, UPDATE, DELETE ON letter TO records",
+                ..case("", &deletes("erasure = \"secure\""))
+            }],
+        ),
     ]
 }
 

@@ -6,6 +6,7 @@ use retentiond::ledger::certificate::Stage;
 use retentiond::ledger::manifest::RecordProof;
 use retentiond::ledger::note::Verifier;
 use retentiond::ledger::proof::Proof;
+use retentiond::ledger::store;
 use retentiond::ledger::{Action, Entry};
 use retentiond::survey::{self, Beside, CertificateOf};
 use serde_json::{Value, json};
@@ -302,4 +303,38 @@ async fn a_page_for_print_stands_by_itself() {
             .to_owned()
     };
     assert_eq!(rest(&written), rest(page));
+}
+
+#[tokio::test]
+async fn whoever_asks_about_a_record_is_told_which_years_are_dropped() {
+    let (url, desk) = certified().await;
+    let mut conn = support::ours(&url).await;
+    let id = store::next_entry_ids(&mut conn, 1).await.unwrap()[0];
+    let mut entry = Entry::new(
+        id,
+        support::at("2026-11-22"),
+        Action::DetailsDropped,
+        "test",
+    );
+    entry.detail.insert("year".to_owned(), "2019".to_owned());
+    store::append(&mut conn, &entry, None).await.unwrap();
+    store::seal(&mut conn).await.unwrap();
+    let place = support::number(
+        &url,
+        &format!("SELECT leaf_index FROM retentiond.ledger_seal WHERE entry_id = {id}"),
+    )
+    .await;
+    let told = format!(
+        "The details of 2019 were dropped by entry {place}: which records the entries of that year are about is not known any more."
+    );
+    for line in [
+        "ledger list --table letter --key 1",
+        "explain letter 1",
+        "ledger certificate --record letter 1 --as-format json",
+    ] {
+        let said = desk.run(line);
+        assert!(said.err.contains(&told), "{line}: {said}");
+    }
+    let said = desk.run("ledger list --table letter");
+    assert!(!said.err.contains("2019"), "{said}");
 }

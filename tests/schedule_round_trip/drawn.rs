@@ -6,7 +6,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use retentiond::schedule::{Accept, EndOf, Fate, Gate, Limit, PLAUSIBLE_FROM, Strategy as Way};
+use retentiond::schedule::{
+    Accept, EndOf, Erasure, Fate, Gate, Limit, PLAUSIBLE_FROM, Strategy as Way,
+};
 
 use super::written::{
     Class, Dependant, Disposes, File, Order, Related, Since, Span, Table, Test, What, Written,
@@ -35,9 +37,10 @@ pub fn written() -> impl Strategy<Value = Written> {
         select(ZONES.to_vec()),
         select(TIMES.to_vec()),
         select(Accept::ALL.to_vec()),
+        option::of((1u32..200, 0u32..28)),
         vec(class(), 1..5),
     )
-        .prop_map(|(organisation, zone, every, accept, mut classes)| {
+        .prop_map(|(organisation, zone, every, accept, kept, mut classes)| {
             for (nth, class) in classes.iter_mut().enumerate() {
                 class.id = format!("{}-{nth}", class.id);
             }
@@ -46,6 +49,7 @@ pub fn written() -> impl Strategy<Value = Written> {
                 zone: zone.to_owned(),
                 every: every.to_owned(),
                 accept,
+                details_kept: kept.map(|(months, days)| Span(months, days)),
                 classes,
             }
         })
@@ -210,13 +214,14 @@ fn disposes() -> impl Strategy<Value = Disposes> {
         option::of(1u64..=i64::MAX as u64),
         option::of(0.000_1f64..=1.0),
         option::of(prop_oneof![0.5f64..50.0, Just(3.0)]),
+        select(Erasure::ALL.to_vec()),
     );
     (time, what, hanging, limits).prop_map(
         |(
             (trigger, plausible_from, trigger_zone, from_end_of, (months, days), tolerance, active),
             (limit, disposal, stages, notice, gate),
             (dependants, files),
-            (max_rows, max_share, max_growth),
+            (max_rows, max_share, max_growth, erasure),
         )| {
             // Each stage a month or more after the one before it.
             let mut reached = 0;
@@ -282,6 +287,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 max_rows,
                 max_share,
                 max_growth,
+                erasure,
             }
         },
     )
@@ -289,6 +295,9 @@ fn disposes() -> impl Strategy<Value = Disposes> {
 
 /// What depends on the class's table, and on other keys.
 pub fn agree(rule: &mut Disposes, own: &Table) {
+    if rule.disposal == What::Flag {
+        rule.erasure = Erasure::Ordinary;
+    }
     if let Since::Columns(columns) = &mut rule.trigger {
         for (related, ..) in columns {
             if related.as_ref() == Some(own) {

@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-const PARTS: usize = 30;
+const PARTS: usize = 32;
 
 /// Puts a part of `other` in the place of the same of `whole`.
 fn take(whole: &mut Written, other: &Written, part: usize) {
@@ -112,6 +112,7 @@ fn take(whole: &mut Written, other: &Written, part: usize) {
             ..other.classes[0].clone()
         }),
         5 => whole.classes.reverse(),
+        31 => whole.details_kept = other.details_kept,
         _ => take_of_class(&mut whole.classes[0], &other.classes[0], part),
     }
 }
@@ -149,6 +150,7 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
                 26 => rule.max_rows = other.max_rows,
                 27 => rule.max_share = other.max_share,
                 28 => rule.max_growth = other.max_growth,
+                29 => rule.erasure = other.erasure,
                 // One word of one entry.
                 _ => {
                     for (dependant, other) in rule.dependants.iter_mut().zip(&other.dependants) {
@@ -246,6 +248,7 @@ fn every_known_key_is_drawn_and_every_word() {
     );
     has("stage", "disposal", &["flag", "anonymise"]);
     has("dependant", "action", &[Fate::Unlink.name()]);
+    has("class", "erasure", &["secure"]);
     has("schedule", "accept", &["automatic"]);
     for table in ["class", "stage"] {
         let columns = words(table, "anonymise").into_iter().collect::<String>();

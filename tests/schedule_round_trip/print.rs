@@ -1,7 +1,7 @@
 //! A schedule as the text of a file, by what docs/SCHEDULE.md says and nothing else: in
 //! several layouts, which all mean the same.
 
-use retentiond::schedule::{Accept, Fate, Gate, Limit, PLAUSIBLE_FROM};
+use retentiond::schedule::{Accept, Erasure, Fate, Gate, Limit, PLAUSIBLE_FROM};
 
 use super::written::{
     Class, Dependant, Disposes, File, Order, Related, Since, Span, Table, Test, What, Written,
@@ -27,6 +27,9 @@ pub fn print(written: &Written, layout: Layout) -> String {
     ];
     if written.accept != Accept::ByHand || printer.loose() {
         keys.push(("accept", printer.text(written.accept.name())));
+    }
+    if let Some(kept) = written.details_kept {
+        keys.push(("details_kept", printer.span(kept)));
     }
     let mut file = "[schedule]\n".to_owned();
     printer.keys(&mut file, keys);
@@ -245,6 +248,9 @@ impl Printer {
         }
         if rule.gate != Gate::None || loose {
             keys.push(("gate", self.text(rule.gate.name())));
+        }
+        if rule.erasure == Erasure::Secure || loose && rule.disposal != What::Flag {
+            keys.push(("erasure", self.text(rule.erasure.name())));
         }
         if let Some(days) = rule.notice {
             keys.push(("notice", self.days(days)));

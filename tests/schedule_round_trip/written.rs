@@ -4,8 +4,8 @@
 use chrono::NaiveDate;
 use retentiond::ident::TableName;
 use retentiond::schedule::{
-    self, Accept, Condition, Disposal, Dispose, EndOf, Fate, Gate, Limit, Period, Rule, Schedule,
-    Strategy, Trigger,
+    self, Accept, Condition, Disposal, Dispose, EndOf, Erasure, Fate, Gate, Limit, Period, Rule,
+    Schedule, Strategy, Trigger,
 };
 
 /// The whole file.
@@ -15,6 +15,7 @@ pub struct Written {
     pub zone: String,
     pub every: String,
     pub accept: Accept,
+    pub details_kept: Option<Span>,
     pub classes: Vec<Class>,
 }
 
@@ -59,6 +60,7 @@ pub struct Disposes {
     pub max_rows: Option<u64>,
     pub max_share: Option<f64>,
     pub max_growth: Option<f64>,
+    pub erasure: Erasure,
 }
 
 /// Schema and name.
@@ -116,6 +118,7 @@ pub fn read_back(schedule: &Schedule) -> Written {
         zone: schedule.time_zone().name().to_owned(),
         every: schedule.every().text().to_owned(),
         accept: schedule.accept(),
+        details_kept: schedule.details_kept().map(span),
         classes: schedule.classes().iter().map(class).collect(),
     }
 }
@@ -161,6 +164,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         dependants,
         files,
         limits,
+        erasure,
     } = rule;
     let retentiond::schedule::Limits {
         max_rows,
@@ -207,6 +211,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         max_rows: *max_rows,
         max_share: max_share.map(|factor| factor.value()),
         max_growth: max_growth.map(|factor| factor.value()),
+        erasure: *erasure,
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Certificate {
     pub stage: Stage,
     /// What is still to come or not known, in sentences; empty at the second stage.
     pub open: Vec<String>,
+    /// What a secure erasure leaves outside the tables' files, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remains: Vec<String>,
     /// The passes.
     pub passes: Vec<PassPart>,
     /// The checkpoint that the proofs lead to.
@@ -157,6 +160,9 @@ pub struct TablePart {
     pub last_day: Option<(NaiveDate, NaiveDate)>,
     /// When the table was last vacuumed after that; none if it was not.
     pub vacuumed: Option<DateTime<Utc>>,
+    /// When its files were written anew without what went; none if they were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased: Option<DateTime<Utc>>,
 }
 
 /// A person's word.

@@ -71,6 +71,9 @@ pub fn page(certificate: &Certificate) -> String {
     );
     let stage = match certificate.stage {
         Stage::Executed => "Executed. Not completed yet:",
+        Stage::Completed if !certificate.remains.is_empty() => {
+            "Completed. The tables' files were written anew; what remains elsewhere is listed."
+        }
         Stage::Completed => "Completed. Nothing that is known of remains.",
     };
     let _ = writeln!(page, "<p class=\"stage\">{stage}</p>");
@@ -78,6 +81,13 @@ pub fn page(certificate: &Certificate) -> String {
         page.push_str("<ul>\n");
         for open in &certificate.open {
             let _ = writeln!(page, "<li>{}</li>", escape_html(open));
+        }
+        page.push_str("</ul>\n");
+    }
+    if !certificate.remains.is_empty() {
+        page.push_str("<h2>What remains outside the tables</h2>\n<ul>\n");
+        for remains in &certificate.remains {
+            let _ = writeln!(page, "<li>{}</li>", escape_html(remains));
         }
         page.push_str("</ul>\n");
     }
@@ -220,7 +230,11 @@ fn class(page: &mut String, part: &ClassPart) {
                 table.records,
                 range(table.trigger),
                 range(table.last_day),
-                table.vacuumed.map_or_else(|| "not yet".to_owned(), instant)
+                match (table.erased, table.vacuumed) {
+                    (Some(erased), _) => format!("rewritten {}", instant(erased)),
+                    (None, Some(vacuumed)) => instant(vacuumed),
+                    (None, None) => "not yet".to_owned(),
+                }
             );
         }
         page.push_str("</tbody>\n</table>\n</div>\n");

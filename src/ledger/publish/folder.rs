@@ -179,6 +179,22 @@ impl Folder {
         whole(&self.0.join("checkpoint"), note)
     }
 
+    /// Removes the records of a year, if they are there.
+    ///
+    /// # Errors
+    /// When the system does not let them go.
+    pub fn drop_details(&self, year: i32) -> Result<(), FolderError> {
+        let years = self.0.join("manifests");
+        let path = years.join(year.to_string());
+        match fs::remove_dir_all(&path) {
+            Ok(()) => File::open(&years)
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed("write", &years)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(failed("write", &path)(source)),
+        }
+    }
+
     /// The published entries in order: each with its manifest if that is still there. Only
     /// for a folder that [`super::verify_folder`] found in order.
     ///

@@ -110,6 +110,8 @@ impl LedgerError {
 
 /// Every statement of this room, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
+    super::details::YEARS,
+    super::details::HAS_DETAILS,
     checkpoint::ORIGIN,
     checkpoint::ONE,
     checkpoint::LATEST,

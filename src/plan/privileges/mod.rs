@@ -189,6 +189,7 @@ fn all_powerful(catalog: &Catalog) -> Catalog {
             select: true,
             update: true,
             delete: true,
+            vacuum: true,
         };
     }
     catalog
@@ -202,6 +203,7 @@ pub(super) fn refuse(fits: &mut [Fit], schedule: &Schedule, catalog: &Catalog) {
             select,
             update,
             delete,
+            vacuum: _,
         } = table.privileges;
         select && update && delete && !table.row_security
     };

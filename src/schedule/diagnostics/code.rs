@@ -209,6 +209,8 @@ codes! {
     NotPublished = "R0376" Warning;
     /// A change of the schedule that waits for a person.
     ChangeWaits = "R0390" Warning;
+    /// A table that is to be rewritten, and may not be.
+    MayNotRewrite = "R0393" Warning;
 
     /// The database cannot be reached.
     Unreachable = "R0401" Error;

@@ -388,6 +388,13 @@ impl Code {
                  deletion, or not their changes. Subscribers would keep what the schedule orders to \
                  be gone. Publish the operation, or put the subscriber under a schedule of its own."
             }
+            Self::MayNotRewrite => {
+                "The class asks for `erasure = \"secure\"`: after it disposed of something, the files of \
+                 its tables are written anew without it. PostgreSQL lets only the owner of a table do \
+                 that (or of the database; since PostgreSQL 17 also whoever was granted MAINTAIN), and \
+                 answers everybody else with a warning and nothing done. Name a connection as the \
+                 owner in `erasure.database_url`. Until then records are disposed of, and stay in the files."
+            }
             Self::UncoveredTable => {
                 "A table has columns that look like personal data by their names or types, and no \
                  class of the schedule claims it: whatever is in it is kept for ever, and nobody \

@@ -99,7 +99,7 @@ fn class() -> Value {
     class["allOf"] = json!([
         { "if": disposal("retain"), "then": retaining, "else": disposing },
         { "if": disposal("anonymise"), "then": { "required": ["anonymise"] }, "else": none_of(&["anonymise"]) },
-        { "if": disposal("flag"), "then": none_of(&["dependants", "files"]) },
+        { "if": disposal("flag"), "then": none_of(&["dependants", "files", "erasure"]) },
     ]);
     class
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{class, object};
-use crate::schedule::class::{Fate, Gate, Limit, Strategy};
+use crate::schedule::class::{Erasure, Fate, Gate, Limit, Strategy};
 use crate::schedule::limits::Accept;
 use crate::schedule::rounding::EndOf;
 
@@ -33,6 +33,11 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ("schedule", "accept") => (
             "\"by hand\" (also if left out): a changed version waits until somebody accepts it, and the accepted one stays in force. \"automatic\": it is in force at once.",
             words(Accept::ALL.map(Accept::name)),
+        ),
+
+        ("schedule", "details_kept") => (
+            "How long the ledger keeps which records its entries are about, such as \"6 years\". For ever if left out; the entries themselves always are.",
+            period(),
         ),
 
         ("class", "id") => (
@@ -110,6 +115,10 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ("class", "files") => (
             "Columns that name files which go with the row.",
             json!({ "type": "array", "minItems": 1, "items": object("file column", &["column", "store"]) }),
+        ),
+        ("class", "erasure") => (
+            "\"ordinary\" (also if left out): PostgreSQL reuses the place of what went in its own time. \"secure\": the table's files are rewritten without it, and the ledger says so.",
+            words(Erasure::ALL.map(Erasure::name)),
         ),
         ("class", "authority") => ("The document that orders it.", text()),
         ("class", "lawful_basis") => ("Why the data may be held at all.", text()),

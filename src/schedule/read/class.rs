@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{Fields, Reader, Value, keys};
 use crate::ident::{ClassId, TableName};
 use crate::schedule::class::{
-    Class, Disposal, Dispose, Gate, Limit, Places, Rule, Stage, Strategy, Trigger,
+    Class, Disposal, Dispose, Erasure, Gate, Limit, Places, Rule, Stage, Strategy, Trigger,
 };
 use crate::schedule::condition::Condition;
 use crate::schedule::diagnostics::{Code, Diagnostic, Place};
@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-pub(super) const NOT_WITH_RETAIN: [&str; 17] = [
+pub(super) const NOT_WITH_RETAIN: [&str; 18] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -49,6 +49,7 @@ pub(super) const NOT_WITH_RETAIN: [&str; 17] = [
     "max_rows",
     "max_share",
     "max_growth",
+    "erasure",
 ];
 
 impl Reader<'_> {
@@ -306,6 +307,12 @@ impl Reader<'_> {
             &Gate::ALL.map(|g| (g.name(), g)),
             Gate::None,
         );
+        let erasure = self.choice(
+            fields,
+            "erasure",
+            &Erasure::ALL.map(|e| (e.name(), e)),
+            Erasure::Ordinary,
+        );
         let disposal = self.disposal(fields, kind);
         let stages = match fields.get("stages") {
             Some(value) => self.stages(value),
@@ -342,6 +349,7 @@ impl Reader<'_> {
             dependants: dependants?,
             files: files?,
             limits: limits?,
+            erasure: erasure?,
         })))
     }
 
@@ -413,7 +421,7 @@ impl Reader<'_> {
             }
             (Kind::Flag, None) => {
                 let mut fits = true;
-                for key in ["dependants", "files"] {
+                for key in ["dependants", "files", "erasure"] {
                     if let Some(value) = fields.get(key) {
                         let place = self.place_of(value);
                         self.report(

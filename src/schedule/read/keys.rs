@@ -18,8 +18,14 @@ pub(super) const FILE: Keys = Keys {
 
 pub(super) const SCHEDULE: Keys = Keys {
     name: "[schedule]",
-    known: &["organisation", "time_zone", "every", "accept"],
-    later: &["appeal_window", "details_kept"],
+    known: &[
+        "organisation",
+        "time_zone",
+        "every",
+        "accept",
+        "details_kept",
+    ],
+    later: &["appeal_window"],
 };
 
 pub(super) const CLASS: Keys = Keys {
@@ -52,6 +58,7 @@ pub(super) const CLASS: Keys = Keys {
         "max_rows",
         "max_share",
         "max_growth",
+        "erasure",
     ],
     later: &[
         "processor",
@@ -61,7 +68,6 @@ pub(super) const CLASS: Keys = Keys {
         "resweep",
         "subject",
         "hide_keys",
-        "erasure",
         "erasure_right",
         "preview",
         "every",

@@ -22,6 +22,7 @@ use toml::de::{DeTable, DeValue};
 use super::class::Class;
 use super::diagnostics::{Code, Diagnostic, Diagnostics, Lines, Place};
 use super::limits::Accept;
+use super::period::Period;
 use super::punctual::lateness;
 use super::timetable::Timetable;
 use super::{Schedule, Severity, digest, zone};
@@ -142,17 +143,26 @@ impl Reader<'_> {
             keys.map(|(key, value)| (key.get_ref().to_string(), self.place_of(value)))
                 .collect()
         });
-        let ((organisation, time_zone, every, accept), classes) = (settings?, classes?);
+        let ((organisation, time_zone, every, accept, details_kept), classes) =
+            (settings?, classes?);
         for class in &classes {
             self.punctual(class, &every, &fields);
         }
         Some(Schedule {
-            digest: digest::of_schedule(&organisation, time_zone, &every, accept, &classes),
+            digest: digest::of_schedule(
+                &organisation,
+                time_zone,
+                &every,
+                accept,
+                details_kept,
+                &classes,
+            ),
             file_digest: digest::of_text(self.text),
             organisation,
             time_zone,
             every,
             accept,
+            details_kept,
             classes,
             file: file.to_owned(),
             text: self.text.to_owned(),
@@ -240,7 +250,7 @@ impl Reader<'_> {
     fn schedule_section(
         &mut self,
         file: &Fields<'_, '_>,
-    ) -> Option<(String, Tz, Timetable, Accept)> {
+    ) -> Option<(String, Tz, Timetable, Accept, Option<Period>)> {
         let Some(value) = file.get("schedule") else {
             self.report(
                 Diagnostic::new(Code::MissingKey, "the file has no [schedule]")
@@ -273,7 +283,11 @@ impl Reader<'_> {
             Some(value) => self.word(value, "accept", &Accept::ALL.map(|a| (a.name(), a))),
             None => Some(Accept::ByHand),
         };
-        Some((organisation?.0, time_zone?, every?, accept?))
+        let details_kept = match fields.get("details_kept") {
+            Some(value) => self.period(value, "details_kept").map(Some),
+            None => Some(None),
+        };
+        Some((organisation?.0, time_zone?, every?, accept?, details_kept?))
     }
 
     fn time_zone(&mut self, text: &str, place: Place) -> Option<Tz> {
