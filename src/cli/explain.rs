@@ -26,7 +26,9 @@ pub(super) async fn run(context: &Context, arguments: args::Explain) -> Result<u
         Failure::usage(Code::NoSuchRecord, error.to_string(), key_hint(&columns))
     })?;
     let answer = survey::explain(&mut conn, &drawn, &table, &columns, &key).await?;
-    super::ledger::tell_dropped(&mut conn).await?;
+    if drawn.migrated {
+        super::ledger::tell_dropped(&mut conn).await?;
+    }
     let _ = conn.close().await;
     if context.json() {
         output::json(&json!({ "record": answer }));
