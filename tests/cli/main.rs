@@ -8,6 +8,7 @@
 mod support;
 
 mod accepting;
+mod auditing;
 mod bad_input;
 mod certificates;
 mod command;
