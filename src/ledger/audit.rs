@@ -454,7 +454,7 @@ impl Audit {
         if unsigned > 0 {
             self.remark(
                 Verdict::Incomplete,
-                format!("No public key is known, so the signatures of {unsigned} checkpoints could not be checked."),
+                format!("No public key is known, so that no signature was checked (checkpoints: {unsigned})."),
             );
         }
         (anchored, compared)

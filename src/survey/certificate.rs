@@ -243,7 +243,7 @@ impl<'a> Gathered<'a> {
             .count();
         if unsigned > 0 {
             gathered.open.push(format!(
-                "{unsigned} of its entries are not covered by a signed checkpoint yet; the next pass publishes one."
+                "Entries that no signed checkpoint covers yet: {unsigned}. The next pass publishes one."
             ));
         }
         Ok(gathered)

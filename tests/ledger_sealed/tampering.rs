@@ -282,7 +282,7 @@ async fn without_a_key_it_says_what_it_could_not_check() {
     assert_eq!(found.verdict, Verdict::Incomplete);
     assert_eq!(
         found.remarks,
-        ["No public key is known, so the signatures of 1 checkpoints could not be checked."]
+        ["No public key is known, so that no signature was checked (checkpoints: 1)."]
     );
 }
 
