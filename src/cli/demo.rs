@@ -342,15 +342,18 @@ async fn told(
     .await
     .map_err(|e| Failure::failed(Code::Internal, &e, None))?;
     output::text(&format!(
-        "\nThe ledger is the table retentiond.ledger_entry of this database; it has {}.\nThe files are in {}.",
+        "\nThe ledger is the table retentiond.ledger_entry of this database; it has {}.\nIt was signed and published to {}, with the key.\nThe files are in {}.",
         output::counted(u64::try_from(entries).unwrap_or(0), "entry", "entries"),
+        home.join(STATE).display(),
         home.join("media").display(),
     ));
     if !arguments.once {
         output::line(&format!(
             "\nTo look around, in another terminal (the schedule is the folder's retention.toml):\n  cd '{0}'\n  \
-             export DATABASE_URL='{url}'\n  export RETENTIOND__STORES__MEDIA__PATH='{0}/media'\n  retentiond status\n  \
-             retentiond explain correspondence {1}\n  retentiond ledger list\n  retentiond ledger verify\n  psql \"$DATABASE_URL\"",
+             export DATABASE_URL='{url}'\n  export RETENTIOND__STORES__MEDIA__PATH='{0}/media'\n  \
+             export RETENTIOND__STATE__DIRECTORY='{0}/{STATE}'\n  retentiond status\n  \
+             retentiond explain correspondence {1}\n  retentiond ledger list\n  retentiond ledger verify\n  \
+             retentiond ledger certificate --run 1 --output certificate.html\n  psql \"$DATABASE_URL\"",
             home.display(),
             gone.unwrap_or(1),
         ));
