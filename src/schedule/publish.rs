@@ -18,14 +18,19 @@ pub fn rule_in_words(class: &Class) -> String {
     if words.counted_from.is_empty() {
         return words.kept;
     }
-    let mut from = words.counted_from.chars();
-    let from: String = from
-        .next()
-        .into_iter()
-        .flat_map(char::to_lowercase)
-        .chain(from)
-        .collect();
-    format!("{} from {from}. Then: {}.", words.kept, words.then)
+    let (from, then) = (
+        uncapitalised(&words.counted_from),
+        uncapitalised(&words.then),
+    );
+    format!("{} from {from}. Then: {then}.", words.kept)
+}
+
+fn uncapitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => String::new(),
+    }
 }
 
 /// One class as a reader of the notice needs it.

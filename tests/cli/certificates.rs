@@ -67,7 +67,7 @@ async fn of_a_pass_it_says_what_went_under_which_rule_and_every_proof_leads_to_t
     assert_eq!(letters["authority"], "Notice");
     assert_eq!(
         letters["rule"],
-        "8 years from the first that applies: the day it was closed or the day it was received. Then: Deleted, together with what belongs to it (page)."
+        "8 years from the first that applies: the day it was closed or the day it was received. Then: deleted, together with what belongs to it (page)."
     );
     // Every class with its tables: as many records as the ledger's own rows say.
     let mut told: Vec<(String, String, String, i64)> = Vec::new();
