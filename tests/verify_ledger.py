@@ -428,10 +428,10 @@ class Audit:
         size = self.tree.size
         self.roots[size] = self.tree.root()
         self.faults += [place for place, year in self.missing if year not in self.dropped]
-        for _ in self.links:  # a key leads to the next, in either direction
+        for _ in self.links:  # an old key leads to the next, and never back
             for link in self.links:
-                if link and self.keys & set(link):
-                    self.keys |= set(link)
+                if link and link[0] in self.keys:
+                    self.keys.add(link[1])
         shorter = forked = forged = False
         for note in self.notes:
             try:

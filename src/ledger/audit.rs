@@ -390,11 +390,10 @@ impl Audit {
         while grew {
             grew = false;
             for change in &self.changes {
-                for (known, new) in [(&change.old, &change.new), (&change.new, &change.old)] {
-                    if keys.contains(known) && !keys.contains(new) {
-                        keys.push(new.clone());
-                        grew = true;
-                    }
+                // Never from the new key to the old: anybody can sign that ours is to follow theirs.
+                if keys.contains(&change.old) && !keys.contains(&change.new) {
+                    keys.push(change.new.clone());
+                    grew = true;
                 }
             }
         }

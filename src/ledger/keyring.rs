@@ -146,6 +146,42 @@ impl Keyring {
         Ok(key)
     }
 
+    /// Makes the first key, unless another process was quicker; then that one's.
+    ///
+    /// # Errors
+    /// As [`Self::make`] and [`Self::private`].
+    pub fn make_first(&self, origin: &str) -> Result<Key, KeyError> {
+        let path = self.private_path();
+        let key = random_key(origin, &path)?;
+        self.prepare()?;
+        // Whole before it has its name, and never in the place of another.
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce).map_err(KeyError::Random)?;
+        let new = path.with_extension(format!("new-{}", hex::encode(nonce)));
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)
+            .and_then(|mut file| {
+                file.write_all(key.to_text().as_bytes())?;
+                file.sync_all()
+            })
+            .map_err(file_error("write", &new))?;
+        let linked = std::fs::hard_link(&new, &path);
+        std::fs::remove_file(&new).map_err(file_error("write", &new))?;
+        match linked {
+            Ok(()) => Ok(key),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                match self.private(origin)? {
+                    Some(key) => Ok(key),
+                    None => Err(file_error("read", &path)(error)),
+                }
+            }
+            Err(source) => Err(file_error("write", &path)(source)),
+        }
+    }
+
     /// Makes the key that is to follow, beside the present one.
     ///
     /// # Errors

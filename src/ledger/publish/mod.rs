@@ -150,7 +150,7 @@ impl Log {
         let key = match keyring.private(&origin)? {
             Some(key) => key,
             None if !store::was_signed(conn, &origin).await? && folder.checkpoint()?.is_none() => {
-                keyring.make(&origin)?
+                keyring.make_first(&origin)?
             }
             None => {
                 return Err(KeyError::Missing {
