@@ -1,14 +1,14 @@
 //! What people decided, as plain values that a plan is drawn with.
 //!
-//! Decisions about single records (holds, flags, approvals) are not here: the plan's
-//! SQL joins them, so that the statement which changes a row reads them itself.
+//! Decisions about single records and people (holds, flags, approvals) are not here: the
+//! plan's SQL joins them, so that the statement which changes a row reads them itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::ident::ClassId;
+use crate::ident::{ClassId, TableName};
 
 /// Counts the decisions ever taken in a database. A batch whose plan was drawn at
 /// another epoch must not act.
@@ -24,6 +24,44 @@ pub struct Decisions {
     instructed: BTreeSet<ClassId>,
     paused: BTreeSet<ClassId>,
     lifted: BTreeMap<ClassId, Lift>,
+    holds: Vec<RuleHold>,
+}
+
+/// A hold on every record of a class, or on those for which a condition is not FALSE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleHold {
+    /// Its number.
+    pub id: i64,
+    /// The class.
+    pub class: ClassId,
+    /// The class's table when the hold was placed.
+    pub table: TableName,
+    /// The class's own condition then: a later version of the schedule does not lift a hold.
+    pub claim: Option<String>,
+    /// What else must not be FALSE.
+    pub condition: Option<String>,
+    /// The days on which it protects.
+    pub binds: Binds,
+}
+
+/// On which days a hold protects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binds {
+    /// Whether nobody has released it, and its end was not noted yet.
+    pub is_open: bool,
+    /// Its last day, if it has one.
+    pub until: Option<NaiveDate>,
+    /// It protects before this day, released or not.
+    pub not_before: Option<NaiveDate>,
+}
+
+impl Binds {
+    /// Whether it protects on a day.
+    #[must_use]
+    pub fn on(&self, day: NaiveDate) -> bool {
+        let open = self.is_open && self.until.is_none_or(|until| until >= day);
+        open || self.not_before.is_some_and(|until| until > day)
+    }
 }
 
 /// An acceptance of a class's plan over its limits, not used up yet: the next pass goes by
@@ -50,6 +88,7 @@ impl Decisions {
             instructed: BTreeSet::new(),
             paused: BTreeSet::new(),
             lifted: BTreeMap::new(),
+            holds: Vec::new(),
         }
     }
 
@@ -89,6 +128,19 @@ impl Decisions {
     pub fn with_lift(mut self, class: ClassId, lift: Lift) -> Self {
         self.lifted.insert(class, lift);
         self
+    }
+
+    /// The same, with a hold on a class or on a condition.
+    #[must_use]
+    pub fn with_hold(mut self, hold: RuleHold) -> Self {
+        self.holds.push(hold);
+        self
+    }
+
+    /// The holds on classes and on conditions.
+    #[must_use]
+    pub fn holds(&self) -> &[RuleHold] {
+        &self.holds
     }
 
     /// The acceptance by which the limits of a class are lifted.

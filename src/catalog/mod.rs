@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::ident::{Ident, TableName};
 
 pub use own::{Held, Own, OwnSort, held, own};
-pub use read::{CatalogError, key_of, read, try_condition};
+pub use read::{CatalogError, key_of, read, try_condition, try_hold};
 pub use vacuum::last_vacuum;
 
 /// What a database has outside the system's schemas and our own.

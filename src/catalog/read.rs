@@ -514,6 +514,30 @@ pub async fn try_condition(
     table: &TableName,
     condition: &str,
 ) -> Result<(), CatalogError> {
+    try_it(conn, catalog, table, condition, &["42501"]).await
+}
+
+/// The same for the condition of a hold: what the role may not read is an objection as well,
+/// since a hold protects what it cannot be asked about.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn try_hold(
+    conn: &mut PgConnection,
+    catalog: &mut Catalog,
+    table: &TableName,
+    condition: &str,
+) -> Result<(), CatalogError> {
+    try_it(conn, catalog, table, condition, &[]).await
+}
+
+async fn try_it(
+    conn: &mut PgConnection,
+    catalog: &mut Catalog,
+    table: &TableName,
+    condition: &str,
+    told_elsewhere: &[&str],
+) -> Result<(), CatalogError> {
     if catalog.table(table).is_none() {
         return Ok(());
     }
@@ -525,7 +549,8 @@ pub async fn try_condition(
         Ok(_) => Ok(()),
         Err(sqlx::Error::Database(error)) => {
             // 42501: may not read. The plan says so by itself, with the line to run.
-            if error.code().as_deref() != Some("42501") {
+            let code = error.code();
+            if !code.is_some_and(|code| told_elsewhere.contains(&code.as_ref())) {
                 catalog
                     .objections
                     .entry(table.clone())

@@ -220,7 +220,7 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         looked_at(&drawn.plan)?;
     }
     come_into_force(conn, order).await?;
-    let (drawn, versions) = survey::draw_in_force(conn, order.schedule, order.now).await?;
+    let (mut drawn, versions) = survey::draw_in_force(conn, order.schedule, order.now).await?;
     let Some(acting) = versions.acting(order.schedule) else {
         let digest = *order.schedule.digest();
         return Err(match survey::last_accepted(conn).await? {
@@ -229,6 +229,10 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         });
     };
     looked_at(&drawn.plan)?;
+    let today = drawn.plan.on();
+    if review::note_expired(conn, today, order.actor, order.now).await? > 0 {
+        (drawn, _) = survey::draw_in_force(conn, order.schedule, order.now).await?;
+    }
     let stores = stores(order.settings)?;
     let log = Log::open(conn, &places).await?;
     if let Some(what) = log.moved(conn).await? {

@@ -438,7 +438,8 @@ impl Walk<'_, '_> {
 pub(super) async fn held(conn: &mut PgConnection, sql: &str) -> Result<u64, EnforceError> {
     let failed = |error: sqlx::Error| EnforceError::from_sql("counting held records", &error);
     let any: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM retentiond.hold WHERE released_at IS NULL)",
+        "SELECT EXISTS (SELECT 1 FROM retentiond.hold
+             WHERE released_at IS NULL AND expired_at IS NULL OR not_before IS NOT NULL)",
     )
     .fetch_one(&mut *conn)
     .await

@@ -83,7 +83,7 @@ pub(super) async fn run(
         while let Some(row) = stream.try_next().await.map_err(failed)? {
             let day = rows::day(&row, width, scan.day, zone).map_err(failed)?;
             let last_day = last_days.of_day(day);
-            if context.work.forget.is_some() {
+            if context.work.forget.is_some() || context.work.use_up.is_some() {
                 changed.push(rows::key(&row, 0, &context.work.key).map_err(failed)?);
             }
             let pushed = if let [column] = &context.work.key.columns[..]
@@ -121,22 +121,32 @@ pub(super) async fn run(
     Ok(done)
 }
 
-/// Forgets the class's flags on records that it has dealt with.
+/// Forgets the flags on records that are dealt with, and uses up their approvals.
 pub(super) async fn forget_flags<'k>(
     conn: &mut PgConnection,
     context: &Context<'_>,
     keys: impl Iterator<Item = &'k OwnedKey>,
 ) -> Result<(), EnforceError> {
-    let Some(sql) = &context.work.forget else {
+    let (forget, use_up) = (&context.work.forget, &context.work.use_up);
+    if forget.is_none() && use_up.is_none() {
         return Ok(());
-    };
-    let mut query = store::planned(sql);
-    for array in rows::key_arrays(keys, context.work.key.columns.len()) {
-        query = query.bind(array);
     }
-    query
-        .execute(conn)
-        .await
-        .map(drop)
-        .map_err(|e| EnforceError::from_sql("forgetting flags", &e))
+    let arrays = rows::key_arrays(keys, context.work.key.columns.len());
+    for (sql, run) in [(forget, None), (use_up, Some(context.run))] {
+        let Some(sql) = sql else {
+            continue;
+        };
+        let mut query = store::planned(sql);
+        for array in &arrays {
+            query = query.bind(array.clone());
+        }
+        if let Some(run) = run {
+            query = query.bind(run);
+        }
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|e| EnforceError::from_sql("forgetting flags and approvals", &e))?;
+    }
+    Ok(())
 }

@@ -264,7 +264,9 @@ async fn act(
     report.skipped.held = class::held(conn, &work.held).await?;
     waits(conn, class, report).await?;
     if ended == Ended::Whole {
-        report.status = if report.acted() > 0 || report.failed > 0 || report.skipped.held > 0 {
+        report.status = if report.status == Status::Waiting {
+            Status::Waiting
+        } else if report.acted() > 0 || report.failed > 0 || report.skipped.held > 0 {
             Status::Done
         } else {
             report.status
@@ -340,7 +342,8 @@ async fn waits(
     };
     report.conflict = number(0)?;
     report.waiting = number(1)?;
-    if class.standing == Standing::Waiting && report.waiting > 0 {
+    let gated = class.standing == Standing::Waiting || class.is_reviewed();
+    if gated && report.waiting > 0 && report.acted() == 0 {
         report.status = Status::Waiting;
     }
     Ok(())

@@ -65,9 +65,31 @@ pub fn decided(sort: Sort, name: &str) -> Option<Decision> {
         }
         (Sort::Table, "hold") => decision(
             "SELECT",
-            "SELECT",
-            "SELECT, INSERT, UPDATE (released_by, released_at, release_reason)",
+            "SELECT, UPDATE (expired_at, subject)",
+            "SELECT, INSERT, UPDATE (released_by, released_at, release_reason, subject)",
         ),
+        (Sort::Table, "review") => decision("SELECT", "SELECT", "SELECT, INSERT"),
+        (Sort::Table, "approval") => decision(
+            "SELECT",
+            "SELECT, UPDATE (run_id)",
+            "SELECT, INSERT, UPDATE (voided_at)",
+        ),
+        (Sort::Table, "handed_on") => decision(
+            "SELECT",
+            "SELECT",
+            "SELECT, INSERT, UPDATE (review_id)",
+        ),
+        (Sort::Table, "instruction") => decision(
+            "SELECT",
+            "SELECT",
+            "SELECT, INSERT, UPDATE (withdrawn_by, withdrawn_at, withdraw_reason)",
+        ),
+        (Sort::Table, "pause") => decision(
+            "SELECT",
+            "SELECT",
+            "SELECT, INSERT, UPDATE (resumed_by, resumed_at)",
+        ),
+        (Sort::Table, "operator") => decision("SELECT", "SELECT", "SELECT, INSERT, DELETE"),
         (Sort::Table, "schedule_version") => decision(
             "SELECT",
             "SELECT, INSERT, UPDATE (file_digest, text)",

@@ -130,6 +130,26 @@ actions! {
     HoldPlaced = "hold-placed",
     /// A hold was released.
     HoldReleased = "hold-released",
+    /// The last day of a hold is over.
+    HoldExpired = "hold-expired",
+    /// Reviewers keep records until a day.
+    Kept = "kept",
+    /// A reviewer approved records.
+    Approved = "approved",
+    /// Approvals were taken back.
+    ApprovalRevoked = "approval-revoked",
+    /// Records in a queue were handed to somebody else.
+    HandedOn = "handed-on",
+    /// The controller's order to dispose of a class was recorded.
+    Instructed = "instructed",
+    /// That order was withdrawn.
+    InstructionWithdrawn = "instruction-withdrawn",
+    /// A class, or every one, was paused.
+    Paused = "paused",
+    /// A pause ended.
+    Resumed = "resumed",
+    /// What somebody may decide was changed.
+    OperatorChanged = "operator-changed",
     /// A pass began.
     RunStarted = "run-started",
     /// A pass ended.

@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 
 use secrecy::zeroize::Zeroizing;
 
+use super::hashkey::HashKeys;
 use super::note::{Key, NoteError, Verifier};
 
 const PRIVATE: &str = "ledger.key";
 const PUBLIC: &str = "ledger.pub";
+const HASHING: &str = "hash.key";
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -154,32 +156,51 @@ impl Keyring {
         let path = self.private_path();
         let key = random_key(origin, &path)?;
         self.prepare()?;
-        // Whole before it has its name, and never in the place of another.
-        let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce).map_err(KeyError::Random)?;
-        let new = path.with_extension(format!("new-{}", hex::encode(nonce)));
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)
-            .and_then(|mut file| {
-                file.write_all(key.to_text().as_bytes())?;
-                file.sync_all()
-            })
-            .map_err(file_error("write", &new))?;
-        let linked = std::fs::hard_link(&new, &path);
-        std::fs::remove_file(&new).map_err(file_error("write", &new))?;
-        match linked {
-            Ok(()) => Ok(key),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                match self.private(origin)? {
-                    Some(key) => Ok(key),
-                    None => Err(file_error("read", &path)(error)),
-                }
-            }
-            Err(source) => Err(file_error("write", &path)(source)),
+        if write_first(&path, key.to_text().as_bytes())? {
+            return Ok(key);
         }
+        self.private(origin)?.ok_or_else(|| KeyError::Missing {
+            origin: origin.to_owned(),
+            path,
+        })
+    }
+
+    /// The keys of keyed hashes; none if nothing was ever hashed here.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no key.
+    pub fn hash_keys(&self) -> Result<Option<HashKeys>, KeyError> {
+        let path = self.folder.join(HASHING);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(file_error("read", &path)(source)),
+        };
+        let source = NoteError::PrivateKey;
+        HashKeys::parse(&text)
+            .map(Some)
+            .ok_or(KeyError::NoKey { path, source })
+    }
+
+    /// The same; made where there are none yet.
+    ///
+    /// # Errors
+    /// As [`Self::hash_keys`], and when the file cannot be written.
+    pub fn hash_keys_or_first(&self) -> Result<HashKeys, KeyError> {
+        if let Some(keys) = self.hash_keys()? {
+            return Ok(keys);
+        }
+        let (mut id, mut secret) = ([0; 4], Zeroizing::new([0; 32]));
+        getrandom::fill(&mut id).map_err(KeyError::Random)?;
+        getrandom::fill(&mut *secret).map_err(KeyError::Random)?;
+        let keys = HashKeys::first(id, secret);
+        self.prepare()?;
+        let path = self.folder.join(HASHING);
+        if write_first(&path, keys.to_text().as_bytes())? {
+            return Ok(keys);
+        }
+        let source = NoteError::PrivateKey;
+        self.hash_keys()?.ok_or(KeyError::NoKey { path, source })
     }
 
     /// Makes the key that is to follow, beside the present one.
@@ -247,6 +268,31 @@ pub fn verifiers(text: &str) -> Result<Vec<Verifier>, NoteError> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(str::parse)
         .collect()
+}
+
+/// A secret file that has all of `bytes`, unless one of its name is there; then `false`.
+fn write_first(path: &Path, bytes: &[u8]) -> Result<bool, KeyError> {
+    // Whole before it has its name, and never in the place of another.
+    let mut nonce = [0; 8];
+    getrandom::fill(&mut nonce).map_err(KeyError::Random)?;
+    let new = path.with_extension(format!("new-{}", hex::encode(nonce)));
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .map_err(file_error("write", &new))?;
+    let linked = std::fs::hard_link(&new, path);
+    std::fs::remove_file(&new).map_err(file_error("write", &new))?;
+    match linked {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(file_error("write", path)(source)),
+    }
 }
 
 /// A file that has all of `bytes`, or is as it was before.

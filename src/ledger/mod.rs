@@ -25,8 +25,10 @@
 pub mod audit;
 pub mod certificate;
 pub mod checkpoint;
+mod commitment;
 pub mod details;
 pub mod entry;
+pub mod hashkey;
 pub mod key;
 pub mod keychange;
 pub mod keyring;
@@ -39,6 +41,7 @@ pub mod store;
 pub mod tree;
 mod wire;
 
+pub use commitment::commitment;
 pub use entry::{Action, Entry, EntryId};
 pub use key::{KeyColumn, KeyColumns, KeyKind, KeyValue, RecordKey};
 pub use manifest::{Manifest, ManifestBuilder};

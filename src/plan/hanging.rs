@@ -223,6 +223,15 @@ pub(super) fn by_names(table: &Table, a: &str, w: &str) -> String {
         .join(" AND ")
 }
 
+/// Which of the rows that hang on a record are meant.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// Those that go with it.
+    Going,
+    /// And those that stay and are unlinked from it.
+    Touched,
+}
+
 impl Judge<'_> {
     /// An open hold protects something that hangs on the row.
     pub fn dependant_held(&self, relations: &Relations, root: &Table, a: &str) -> String {
@@ -293,19 +302,30 @@ impl Judge<'_> {
                 ));
             }
         }
+        // What stays and is unlinked is changed, too.
+        let by_rule = self.some_dependant(relations, root, a, Reach::Touched, |table, d| {
+            let held = self.held_by_rule(table, d);
+            (held != "FALSE").then(|| format!("({held})"))
+        });
+        found.push(by_rule);
         any(found)
     }
 
-    /// Something that hangs on the row, and goes with it, satisfies `condition` (an
-    /// expression on its own alias).
+    /// Something that hangs on the row satisfies `condition` (an expression on its own alias).
     fn some_dependant(
         &self,
         relations: &Relations,
         root: &Table,
         a: &str,
+        reach: Reach,
         condition: impl Fn(&TableName, &str) -> Option<String>,
     ) -> String {
-        let inbound = relations.inbound.iter().map(|inbound| &inbound.table);
+        let unlinked = match reach {
+            Reach::Going => &[][..],
+            Reach::Touched => &relations.unlinked,
+        };
+        let inbound = relations.inbound.iter().chain(unlinked);
+        let inbound = inbound.map(|inbound| &inbound.table);
         let mut found = Vec::new();
         for name in inbound.chain(relations.referred.iter().map(|referred| &referred.table)) {
             let Some(condition) = condition(name, "d0") else {
@@ -323,7 +343,11 @@ impl Judge<'_> {
                     columns(&root.key, a),
                 ));
             }
-            for way in going_ways(name, relations, &root.name) {
+            let ways = match reach {
+                Reach::Going => going_ways(name, relations, &root.name),
+                Reach::Touched => ways(name, relations, &root.name),
+            };
+            for way in ways {
                 let (from, on) = self.below(relations, root, &way, a);
                 found.push(format!(
                     "EXISTS (SELECT 1 FROM {from} WHERE {on} AND {condition})"
@@ -400,12 +424,14 @@ impl Judge<'_> {
 
     /// A class of its own protects something that hangs on the row.
     pub fn dependant_protected(&self, relations: &Relations, root: &Table, a: &str) -> String {
-        self.some_dependant(relations, root, a, |table, d| self.protected(table, d))
+        self.some_dependant(relations, root, a, Reach::Going, |table, d| {
+            self.protected(table, d)
+        })
     }
 
     /// The notice of something that hangs on the row is not over.
     pub fn dependant_in_notice(&self, relations: &Relations, root: &Table, a: &str) -> String {
-        self.some_dependant(relations, root, a, |table, d| {
+        self.some_dependant(relations, root, a, Reach::Going, |table, d| {
             let in_notice = self.in_notice(table, d);
             (in_notice != "FALSE").then(|| format!("({in_notice})"))
         })
@@ -413,7 +439,7 @@ impl Judge<'_> {
 
     /// Something that hangs on the row waits at a gate of its own.
     pub fn dependant_gated(&self, relations: &Relations, root: &Table, a: &str) -> String {
-        self.some_dependant(relations, root, a, |table, d| {
+        self.some_dependant(relations, root, a, Reach::Going, |table, d| {
             let gated = self.gated(table, d);
             (gated != "FALSE").then(|| format!("({gated})"))
         })

@@ -201,39 +201,35 @@ impl<'a> Judge<'a> {
             .collect())
     }
 
-    /// The row is to be flagged for the class's notice: everything but a notice lets it go.
-    /// For a maximum `self` judges the day on which the notice would be over.
-    pub fn notice_begins(&self, class: &Class, step: &Dispose, a: &str) -> String {
+    /// The row is to be flagged for the class's notice: everything but a notice lets it go,
+    /// by whichever class governs. For a maximum `self` judges the day on which the notice
+    /// would be over. `free` says for a class that nothing keeps what it would take along.
+    pub fn notice_begins(
+        &self,
+        class: &Class,
+        step: &Dispose,
+        a: &str,
+        free: impl Fn(&Class, &Dispose) -> String,
+    ) -> String {
         let Some(table) = self.catalog.table(class.table()) else {
             return "FALSE".to_owned();
         };
+        let released = self.released(class.table(), a, |class, rule| {
+            let steps = rule.steps_on(self.today).into_iter();
+            steps
+                .map(|step| {
+                    let undone = negated(&self.done(class, &step, a));
+                    let besides = all(vec![undone, free(class, &step)]);
+                    (step, besides)
+                })
+                .collect()
+        });
+        // Also where the row shows what this class would do: its notice binds whichever class
+        // acts, and without the flag it would never be over.
         all(vec![
-            self.released(class.table(), a, false),
-            negated(&self.done(class, step, a)),
+            released,
             negated(&self.flagged(class, step, table, a, None)),
         ])
-    }
-
-    /// An open hold protects the row itself.
-    pub fn held(&self, table: &Table, a: &str) -> String {
-        if !self.decisions.recorded() {
-            return "FALSE".to_owned();
-        }
-        // Not correlated, so that PostgreSQL hashes it once a statement; with no hold
-        // it does not even look at the row.
-        format!(
-            "(({}) IN (SELECT h.key FROM retentiond.hold h WHERE {})) IS TRUE",
-            key_array(table, a),
-            self.open_holds(&table.name)
-        )
-    }
-
-    pub fn open_holds(&self, table: &TableName) -> String {
-        format!(
-            "h.table_name = {} AND h.released_at IS NULL AND (h.until_on IS NULL OR h.until_on >= DATE '{}')",
-            literal(&table.to_string()),
-            self.today
-        )
     }
 
     /// Its own classes do not let a dependant's row go, in this version of the schedule or in
@@ -260,38 +256,40 @@ impl<'a> Judge<'a> {
             .collect());
         // It would go altogether, whatever its own disposal: a class with stages has to have
         // come to its last.
-        let released = self.released(table, a, true);
+        let released = self.released(table, a, |_, rule| {
+            // What shows its disposal already may still go with its parent.
+            let last = rule.steps_on(self.today).pop();
+            last.map(|step| (step, "TRUE".to_owned()))
+                .into_iter()
+                .collect()
+        });
         Some(format!("NOT ({})", any(vec![unclaimed, released])))
     }
 
-    /// Rules 1 to 4 let the row go under one of its classes: for what that class does today,
-    /// or for its last step only.
-    fn released(&self, table: &TableName, a: &str, wholly: bool) -> String {
+    /// Rules 1 to 4 let the row go under one of its classes, by one of those of its steps that
+    /// `steps` names, each with what else must be true then.
+    fn released(
+        &self,
+        table: &TableName,
+        a: &str,
+        steps: impl Fn(&Class, &Dispose) -> Vec<(Dispose, String)>,
+    ) -> String {
         any(self
             .on(table)
             .flat_map(|class| {
-                let dispose = match self.part(class) {
-                    Part::Minimum(dispose) | Part::Maximum(dispose) => dispose,
-                    Part::Retain | Part::Mute => return Vec::new(),
+                let (Part::Minimum(dispose) | Part::Maximum(dispose)) = self.part(class) else {
+                    return Vec::new();
                 };
-                let steps = dispose.steps_on(self.today);
-                let skipped = if wholly { steps.len() - 1 } else { 0 };
-                steps[skipped..]
-                    .iter()
-                    .map(|step| {
-                        // What shows its disposal already may still go with its parent.
-                        let undone = if wholly {
-                            "TRUE".to_owned()
-                        } else {
-                            negated(&self.done(class, step, a))
-                        };
+                steps(class, dispose)
+                    .into_iter()
+                    .map(|(step, besides)| {
                         all(vec![
                             self.claims(class, a),
-                            self.past(class, step, a),
-                            self.let_go(class, step, a),
+                            self.past(class, &step, a),
+                            self.let_go(class, &step, a),
                             self.governs(class, a),
                             negated(&self.active(table, a)),
-                            undone,
+                            besides,
                         ])
                     })
                     .collect()
@@ -514,21 +512,64 @@ impl<'a> Judge<'a> {
 
     /// A closed gate of any class that may claim the row.
     pub fn gated(&self, table: &TableName, a: &str) -> String {
-        let here = self
-            .on(table)
-            .filter(|class| self.gate_closed(class))
-            .map(|class| self.may_claim(class, a));
+        let here = self.on(table).map(|class| self.gate_holds(class, a));
         let there = self.waiting.map(|judge| judge.gated(table, a));
         any(here.chain(there).collect())
     }
 
-    /// Whether everything of the class waits for a person. (Approvals of single records
-    /// come with the decisions.)
+    /// The gate of a class that may claim the row keeps it.
+    pub fn gate_holds(&self, class: &Class, a: &str) -> String {
+        match class.dispose().map(|dispose| (dispose, dispose.gate)) {
+            Some((dispose, Gate::Review)) => {
+                let approved =
+                    self.by_step(class, dispose, a, |step| self.approved(class, step, a));
+                all(vec![self.may_claim(class, a), negated(&approved)])
+            }
+            Some((_, Gate::Instruction)) if !self.decisions.instructed(class.id()) => {
+                self.may_claim(class, a)
+            }
+            _ => "FALSE".to_owned(),
+        }
+    }
+
+    /// As many people as the class asks for have approved the row, and its trigger, its last
+    /// day and what the class means are what they approved.
+    pub fn approved(&self, class: &Class, step: &Dispose, a: &str) -> String {
+        let Some(table) = self.catalog.table(class.table()) else {
+            return "FALSE".to_owned();
+        };
+        if !self.decisions.recorded() {
+            return "FALSE".to_owned();
+        }
+        let binding = format!(
+            "retentiond.approval p WHERE p.class_id = {} AND p.key = {} AND {}",
+            literal(class.id().as_str()),
+            key_array(table, a),
+            self.approval_binds(class, step, a),
+        );
+        match approvals(class) {
+            0 | 1 => format!("EXISTS (SELECT 1 FROM {binding})"),
+            several => {
+                format!("(SELECT count(DISTINCT p.approved_by) FROM {binding}) >= {several}")
+            }
+        }
+    }
+
+    /// The approval `p` of the row counts still.
+    pub fn approval_binds(&self, class: &Class, step: &Dispose, a: &str) -> String {
+        format!(
+            "p.run_id IS NULL AND p.voided_at IS NULL AND p.class_digest = '\\x{}' \
+             AND p.trigger_on::text IS NOT DISTINCT FROM {} AND p.last_day IS NOT DISTINCT FROM {}",
+            hex::encode(class.digest()),
+            self.trigger_text(class, step, a),
+            self.last_day(class, step, a),
+        )
+    }
+
+    /// Whether everything of the class waits for a person.
     pub fn gate_closed(&self, class: &Class) -> bool {
-        class.dispose().is_some_and(|dispose| match dispose.gate {
-            Gate::None => false,
-            Gate::Review => true,
-            Gate::Instruction => !self.decisions.instructed(class.id()),
+        class.dispose().is_some_and(|dispose| {
+            dispose.gate == Gate::Instruction && !self.decisions.instructed(class.id())
         })
     }
 
@@ -616,4 +657,9 @@ pub(super) fn equal(left: &[Ident], l: &str, right: &[Ident], r: &str) -> String
         .map(|(left, right)| format!("{l}.{} = {r}.{}", left.quoted(), right.quoted()))
         .collect::<Vec<_>>()
         .join(" AND ")
+}
+
+/// How many people have to approve a record of the class.
+fn approvals(_class: &Class) -> u32 {
+    1
 }

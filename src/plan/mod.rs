@@ -18,6 +18,7 @@ mod fit;
 mod follow;
 mod forecast;
 mod hanging;
+mod held;
 mod judge;
 mod key;
 mod limit;
@@ -42,7 +43,7 @@ use sha2::{Digest, Sha256};
 use crate::catalog::Catalog;
 use crate::decisions::{Decisions, Epoch, Lift};
 use crate::ident::{ClassId, TableName};
-use crate::schedule::{Class, Diagnostic, Disposal, Limit, Rule, Schedule};
+use crate::schedule::{Class, Diagnostic, Disposal, Gate, Limit, Rule, Schedule};
 
 pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
@@ -184,6 +185,17 @@ pub struct ClassPlan {
     pub basis: [u8; 32],
 }
 
+impl ClassPlan {
+    /// Whether single records of it wait for reviewers.
+    #[must_use]
+    pub fn is_reviewed(&self) -> bool {
+        match &self.rule {
+            Rule::Dispose(dispose) => dispose.gate == Gate::Review,
+            Rule::Retain { .. } => false,
+        }
+    }
+}
+
 /// Whether a class acts, and why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -247,6 +259,12 @@ pub fn draft_beside(
     let known = link::known(schedule, catalog);
     let fits = fits(schedule, catalog, &known);
     let mute = mutes(schedule, decisions, &fits);
+    let relations: BTreeMap<ClassId, relations::Relations> = schedule
+        .classes()
+        .iter()
+        .zip(&fits)
+        .map(|(class, fit)| (class.id().clone(), fit.relations.clone()))
+        .collect();
     let mut basis = basis(schedule, catalog, &mute);
     if let Some(other) = &other {
         basis = other.basis(basis, catalog);
@@ -271,7 +289,7 @@ pub fn draft_beside(
             };
             ClassPlan {
                 lift,
-                ..class_plan(&judge, class, fit, basis)
+                ..class_plan(&judge, class, fit, &relations, basis)
             }
         })
         .collect();
@@ -346,6 +364,7 @@ fn class_plan(
     judge: &judge::Judge<'_>,
     class: &Class,
     fit: fit::Fit,
+    relations: &BTreeMap<ClassId, relations::Relations>,
     basis: [u8; 32],
 ) -> ClassPlan {
     let table = judge.catalog.table(class.table());
@@ -404,7 +423,7 @@ fn class_plan(
             },
         });
         if let (Standing::Ready, Some(dispose)) = (standing, class.dispose()) {
-            earlier = work::earlier(judge, class, dispose, &fit.relations, table);
+            earlier = work::earlier(judge, class, dispose, relations, table);
             work = Some(work::write(judge, class, dispose, &fit.relations, table));
             limits = limit::write(judge, class, dispose, &fit.relations, table);
         }

@@ -5,6 +5,8 @@
 //! stays open is only bound: a position, a boundary, keys that an earlier statement of
 //! the same transaction locked, and the pads of a pseudonym's key.
 
+use std::collections::BTreeMap;
+
 use chrono::Days;
 use serde::Serialize;
 
@@ -14,8 +16,8 @@ use super::key::Key;
 use super::relations::Relations;
 use super::scan::{DayAs, Direct, Scan, direct, ranges};
 use crate::catalog::Table;
-use crate::ident::literal;
-use crate::schedule::{Class, Disposal, Dispose, Limit};
+use crate::ident::{ClassId, literal};
+use crate::schedule::{Class, Disposal, Dispose, Gate, Limit};
 
 /// How a batch of the class is carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +49,10 @@ pub struct Work {
     /// are gone or changed; none for a class without notice and stages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forget: Option<String>,
+    /// Uses up the approvals of the same records: binds the keys, then the pass. None where no
+    /// class on the table asks for a review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_up: Option<String>,
     /// The rule whose last days these are: a class's own, or one of its stages.
     #[serde(skip)]
     pub rule: Dispose,
@@ -54,13 +60,16 @@ pub struct Work {
 
 /// Everything that a class's pass does before its own disposal: flags records whose notice
 /// begins, and carries out its stages. In this order, so that a flag is one day old at least.
+/// `relations` says of each class of the schedule what it takes along.
 pub(super) fn earlier(
     judge: &Judge<'_>,
     class: &Class,
     dispose: &Dispose,
-    relations: &Relations,
+    relations: &BTreeMap<ClassId, Relations>,
     table: &Table,
 ) -> Vec<Work> {
+    let nothing = Relations::default();
+    let of = |class: &Class| relations.get(class.id()).unwrap_or(&nothing);
     let mut work = Vec::new();
     if let Some(days) = dispose.notice {
         // A maximum is to be gone by its last day, so that its notice begins before.
@@ -78,25 +87,34 @@ pub(super) fn earlier(
                 disposal: Disposal::Flag,
                 ..step.clone()
             };
+            let free = |class: &Class, step: &Dispose| {
+                // A flag takes nothing along.
+                if step.disposal == Disposal::Flag {
+                    return "TRUE".to_owned();
+                }
+                all(vec![
+                    negated(&judge.dependant_held(of(class), table, "t")),
+                    negated(&judge.dependant_gated(of(class), table, "t")),
+                    negated(&then.dependant_protected(of(class), table, "t")),
+                ])
+            };
             let protect = all(vec![
                 negated(&judge.held(table, "t")),
-                negated(&judge.dependant_held(relations, table, "t")),
                 negated(&judge.gated(&table.name, "t")),
-                negated(&judge.dependant_gated(relations, table, "t")),
-                negated(&then.dependant_protected(relations, table, "t")),
-                then.notice_begins(class, step, "t"),
+                then.notice_begins(class, step, "t", free),
             ]);
             work.push(parts(
                 &then,
                 &Part {
                     class,
                     dispose: &flag,
-                    relations: &Relations::default(),
+                    relations: &nothing,
                     table,
                     claim: then.might_claim(class, "t"),
                     protect: format!("({protect})"),
                     first: NOTICE + nth,
                     stays: !matches!(dispose.disposal, Disposal::Delete),
+                    is_notice: true,
                 },
             ));
         }
@@ -104,7 +122,7 @@ pub(super) fn earlier(
     let steps = dispose.steps_on(judge.today);
     let stages = steps.len().saturating_sub(1);
     for (nth, step) in steps.iter().take(stages).enumerate() {
-        work.push(one(judge, class, step, relations, table, (nth + 1) * STEP));
+        work.push(one(judge, class, step, of(class), table, (nth + 1) * STEP));
     }
     work
 }
@@ -159,6 +177,7 @@ fn one(
             protect: unprotected(judge, class, step, relations, table, "t"),
             first,
             stays: !matches!(step.disposal, Disposal::Delete),
+            is_notice: false,
         },
     )
 }
@@ -176,6 +195,8 @@ struct Part<'a> {
     /// The first range's number.
     first: usize,
     stays: bool,
+    /// Whether it only flags what another part will act on.
+    is_notice: bool,
 }
 
 fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
@@ -296,9 +317,16 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
         ]),
         judge.done(class, dispose, "t"),
     );
-    let flagged =
-        dispose.notice.is_some() || class.dispose().is_some_and(|own| !own.stages.is_empty());
-    let forget = (flagged && !flags).then(|| forget(class, &key));
+    let forget = if flags {
+        None
+    } else {
+        forget(judge, class, deletes, &key)
+    };
+    let use_up = if part.is_notice {
+        None
+    } else {
+        use_up(judge, class, &key)
+    };
     Work {
         key,
         scans,
@@ -306,29 +334,63 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
         stays: part.stays,
         held,
         forget,
+        use_up,
         rule: (*dispose).clone(),
     }
 }
 
-/// A flag of a record that is gone must not be found by another that is given its number.
-fn forget(class: &Class, key: &Key) -> String {
-    let names: Vec<String> = (0..key.columns.len())
-        .map(|nth| format!("u.c{nth}"))
+/// A flag of a record that is gone must not be found by another that is given its number:
+/// not that of another class on the table either.
+fn forget(judge: &Judge<'_>, class: &Class, deletes: bool, key: &Key) -> Option<String> {
+    let flags = |class: &Class| {
+        let rule = class.dispose();
+        rule.is_some_and(|rule| rule.notice.is_some() || !rule.stages.is_empty())
+    };
+    let classes: Vec<&Class> = judge
+        .on(class.table())
+        .filter(|other| flags(other) && (deletes || other.id() == class.id()))
         .collect();
-    let columns: Vec<String> = (0..key.columns.len())
-        .map(|nth| format!("c{nth}"))
+    let which = among_keys(&classes, "f", key)?;
+    Some(format!("DELETE FROM retentiond.flag f WHERE {which}"))
+}
+
+/// An approval serves once: whatever class acts, those of every gate on the table are used.
+/// Binds the keys, then the pass.
+fn use_up(judge: &Judge<'_>, class: &Class, key: &Key) -> Option<String> {
+    let reviewed = |class: &Class| {
+        let rule = class.dispose();
+        rule.is_some_and(|rule| rule.gate == Gate::Review)
+    };
+    let classes: Vec<&Class> = judge.on(class.table()).filter(|c| reviewed(c)).collect();
+    let which = among_keys(&classes, "p", key)?;
+    Some(format!(
+        "UPDATE retentiond.approval p SET run_id = ${} WHERE p.run_id IS NULL AND {which}",
+        key.columns.len() + 1
+    ))
+}
+
+/// That a row of ours is one of these classes' and of these keys (`text[]` a key column).
+fn among_keys(classes: &[&Class], a: &str, key: &Key) -> Option<String> {
+    if classes.is_empty() {
+        return None;
+    }
+    let classes: Vec<String> = classes
+        .iter()
+        .map(|class| literal(class.id().as_str()))
         .collect();
+    let columns = (0..key.columns.len()).map(|nth| format!("c{nth}"));
+    let columns: Vec<String> = columns.collect();
+    let names: Vec<String> = columns.iter().map(|column| format!("u.{column}")).collect();
     let arrays: Vec<String> = (1..=key.columns.len())
         .map(|nth| format!("${nth}::text[]"))
         .collect();
-    format!(
-        "DELETE FROM retentiond.flag f WHERE f.class_id = {} AND f.key IN \
-         (SELECT ARRAY[{}] FROM unnest({}) AS u ({}))",
-        literal(class.id().as_str()),
+    Some(format!(
+        "{a}.class_id IN ({}) AND {a}.key IN (SELECT ARRAY[{}] FROM unnest({}) AS u ({}))",
+        classes.join(", "),
         names.join(", "),
         arrays.join(", "),
         columns.join(", ")
-    )
+    ))
 }
 
 /// Everything that the statement which changes a row must find true of it beyond its

@@ -2,17 +2,30 @@
 //!
 //! Every decision takes the exclusive lock, and so waits for the batches in hand, and
 //! increments the epoch, so that every later batch of an older plan stops. Nothing here
-//! touches an organisation's tables. So far: holds on single records, and acceptance.
+//! touches an organisation's tables. The ledger's entry of a decision names neither the
+//! matter nor people: it has a hash over those words, whose salt lies beside them.
 
 mod acceptance;
+mod hold;
+mod instruction;
+mod operator;
+mod pause;
+mod queue;
 mod replay;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Transaction};
 
 pub use acceptance::{
     AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion, bring_into_force, lift_limits,
 };
+pub use hold::{Form, Hold, NewHold, Scope, find_hold, holds, note_expired, place_hold, release_hold};
+pub use instruction::{Instruction, NewInstruction, instruct, instructions, withdraw};
+pub use operator::{Operator, Role, add_operator, operators, remove_operator, roles_of};
+pub use pause::{Pause, pause, pauses, resume};
+pub use queue::{Decision, NewReview, ReviewedRecord, review};
 pub use replay::{LostDecisions, Restored, decide_again, restore, stop_until_accepted};
 
 use crate::catalog::{self, CatalogError, Sort};
@@ -21,25 +34,6 @@ use crate::ledger::{
     self, Action, Entry, KeyColumn, KeyColumns, KeyKind, Manifest, ManifestBuilder, RecordKey,
 };
 use crate::store;
-
-/// A hold on one record, as it is placed.
-#[derive(Debug, Clone)]
-pub struct NewHold<'a> {
-    /// The record's table.
-    pub table: &'a TableName,
-    /// Its key.
-    pub key: &'a RecordKey,
-    /// `litigation`, `foi`, `access-request`, `safeguarding` or `other`.
-    pub kind: &'a str,
-    /// The matter that it belongs to.
-    pub reference: &'a str,
-    /// Why.
-    pub reason: &'a str,
-    /// Who answers for it.
-    pub owner: &'a str,
-    /// The last day that it protects, if it has one.
-    pub until: Option<NaiveDate>,
-}
 
 /// Why a decision was not recorded.
 #[derive(Debug, thiserror::Error)]
@@ -59,113 +53,31 @@ pub enum ReviewError {
     /// There is no such open hold.
     #[error("there is no open hold {0}")]
     NoHold(i64),
+    /// No instruction for the class is in force.
+    #[error("no instruction for class `{0}` is in force")]
+    NoInstruction(String),
+    /// Nothing of that name is paused.
+    #[error("{0} is not paused")]
+    NotPaused(String),
+    /// There is no such operator.
+    #[error("there is no operator `{0}` with that role")]
+    NoOperator(String),
+    /// Whoever removed it would leave nobody who can add another.
+    #[error("`{0}` is the last administrator")]
+    LastAdministrator(String),
+    /// A key of a record does not fit its table.
+    #[error("a record's key does not fit the key of table {0}")]
+    Key(TableName),
     /// Another version of the schedule came into force while this one was looked at.
     #[error("another version of the schedule came into force meanwhile")]
     Overtaken,
 }
 
-/// Places a hold on a record; answers its number. It binds from the moment it returns.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn place_hold(
-    conn: &mut PgConnection,
-    hold: &NewHold<'_>,
-    actor: &str,
-    now: DateTime<Utc>,
-) -> Result<i64, ReviewError> {
+/// A transaction that records a decision: it has the decisions' lock and a new epoch.
+async fn begin(conn: &mut PgConnection) -> Result<Transaction<'_, sqlx::Postgres>, sqlx::Error> {
     let mut tx = conn.begin().await?;
     decide(&mut tx).await?;
-    let id: i64 = sqlx::query_scalar(
-        "INSERT INTO retentiond.hold
-             (table_name, key, kind, reference, reason, owner, placed_by, placed_at, until_on)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING hold_id",
-    )
-    .bind(hold.table.to_string())
-    .bind(hold.key.to_texts())
-    .bind(hold.kind)
-    .bind(hold.reference)
-    .bind(hold.reason)
-    .bind(hold.owner)
-    .bind(actor)
-    .bind(now)
-    .bind(hold.until)
-    .fetch_one(&mut *tx)
-    .await?;
-    let records = held(&mut tx, hold).await?;
-    for number in ledger::store::next_entry_ids(&mut tx, 1).await? {
-        let mut entry = Entry::new(number, now, Action::HoldPlaced, actor);
-        entry.table = Some(hold.table.clone());
-        entry.count = records.as_ref().map_or(0, |records| records.count);
-        entry.manifest = records.as_ref().map(|records| records.root);
-        entry.detail.insert("hold".to_owned(), id.to_string());
-        entry.detail.insert("kind".to_owned(), hold.kind.to_owned());
-        if let Some(until) = hold.until {
-            entry.detail.insert("until".to_owned(), until.to_string());
-        }
-        ledger::store::append(&mut tx, &entry, records.as_ref()).await?;
-    }
-    tx.commit().await?;
-    Ok(id)
-}
-
-/// Releases an open hold.
-///
-/// # Errors
-/// When there is none of that number, or the database refuses.
-pub async fn release_hold(
-    conn: &mut PgConnection,
-    id: i64,
-    reason: &str,
-    actor: &str,
-    now: DateTime<Utc>,
-) -> Result<(), ReviewError> {
-    let mut tx = conn.begin().await?;
-    decide(&mut tx).await?;
-    let released = sqlx::query(
-        "UPDATE retentiond.hold SET released_by = $2, released_at = $3, release_reason = $4
-          WHERE hold_id = $1 AND released_at IS NULL",
-    )
-    .bind(id)
-    .bind(actor)
-    .bind(now)
-    .bind(reason)
-    .execute(&mut *tx)
-    .await?;
-    if released.rows_affected() == 0 {
-        return Err(ReviewError::NoHold(id));
-    }
-    record(&mut tx, Action::HoldReleased, id, actor, now).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// The record that a hold protects, as the entry's manifest: so that a database that is
-/// restored from before the hold can be told which it was. None where the table has no key
-/// that the hold's fits; then nothing could be held by it either.
-async fn held(
-    conn: &mut PgConnection,
-    hold: &NewHold<'_>,
-) -> Result<Option<Manifest>, ReviewError> {
-    let columns = catalog::key_of(conn, hold.table).await?;
-    let columns = columns.into_iter().map(|(name, sort)| KeyColumn {
-        name,
-        kind: match sort {
-            Sort::Integer => KeyKind::Int,
-            _ => KeyKind::Text,
-        },
-    });
-    let Ok(columns) = KeyColumns::new(columns.collect()) else {
-        return Ok(None);
-    };
-    let Ok(key) = RecordKey::from_texts(&columns, &hold.key.to_texts()) else {
-        return Ok(None);
-    };
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(ReviewError::Random)?;
-    let mut records = ManifestBuilder::new(columns, None, seed);
-    let fits = records.push(key.values(), None, None, None).is_ok();
-    Ok(fits.then(|| records.finish()))
+    Ok(tx)
 }
 
 /// The lock and the epoch that every decision takes.
@@ -179,19 +91,105 @@ async fn decide(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// The entry names the hold by its number; the matter, the reason and people's names stay
-/// with the decision.
-async fn record(
-    conn: &mut PgConnection,
+/// A salt of its own for the words of one decision.
+fn salt() -> Result<[u8; 32], ReviewError> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(ReviewError::Random)?;
+    Ok(salt)
+}
+
+/// What an entry says of a decision, beside what every entry says.
+#[derive(Default)]
+struct Said<'a> {
+    class: Option<&'a str>,
+    table: Option<&'a TableName>,
+    /// How many records it is about.
+    count: u64,
+    records: Option<&'a Manifest>,
+    detail: BTreeMap<String, String>,
+}
+
+impl<'a> Said<'a> {
+    fn detail(mut self, name: &str, value: impl ToString) -> Self {
+        self.detail.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    fn day(self, name: &str, day: Option<NaiveDate>) -> Self {
+        match day {
+            Some(day) => self.detail(name, day),
+            None => self,
+        }
+    }
+
+    /// The hash over the words that stay with the decision.
+    fn words(self, salt: &[u8; 32], words: &[(&str, &str)]) -> Self {
+        let hash = ledger::commitment(salt, words.iter().copied());
+        self.detail("commitment", hex::encode(hash))
+    }
+
+    fn records(mut self, records: Option<&'a Manifest>) -> Self {
+        self.count = records.map_or(0, |records| records.count);
+        self.records = records;
+        self
+    }
+}
+
+/// Appends the entry of a decision.
+async fn note(
+    tx: &mut PgConnection,
     action: Action,
-    hold: i64,
+    said: Said<'_>,
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<(), ReviewError> {
-    for id in ledger::store::next_entry_ids(conn, 1).await? {
+    for id in ledger::store::next_entry_ids(tx, 1).await? {
         let mut entry = Entry::new(id, now, action, actor);
-        entry.detail.insert("hold".to_owned(), hold.to_string());
-        ledger::store::append(conn, &entry, None).await?;
+        entry.class = said.class.and_then(|class| crate::ident::ClassId::new(class));
+        entry.table = said.table.cloned();
+        entry.count = said.count;
+        entry.manifest = said.records.map(|records| records.root);
+        entry.detail.clone_from(&said.detail);
+        ledger::store::append(tx, &entry, said.records).await?;
     }
     Ok(())
+}
+
+/// Records as an entry's manifest, each with its trigger and last day where it has them.
+/// `None` where the table has no key, or a record's does not fit it.
+async fn manifest<'k>(
+    conn: &mut PgConnection,
+    table: &TableName,
+    records: impl Iterator<Item = (&'k RecordKey, Option<NaiveDate>, Option<NaiveDate>)>,
+) -> Result<Option<Manifest>, ReviewError> {
+    let columns = catalog::key_of(conn, table).await?;
+    let columns = columns.into_iter().map(|(name, sort)| KeyColumn {
+        name,
+        kind: match sort {
+            Sort::Integer => KeyKind::Int,
+            _ => KeyKind::Text,
+        },
+    });
+    let Ok(columns) = KeyColumns::new(columns.collect()) else {
+        return Ok(None);
+    };
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(ReviewError::Random)?;
+    let mut manifest = ManifestBuilder::new(columns.clone(), None, seed);
+    for (key, trigger, last_day) in records {
+        let Ok(key) = RecordKey::from_texts(&columns, &key.to_texts()) else {
+            return Ok(None);
+        };
+        let (trigger, last_day) = (days(trigger), days(last_day));
+        if manifest.push(key.values(), trigger, last_day, None).is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(manifest.finish()))
+}
+
+/// A day as a manifest has it.
+fn days(day: Option<NaiveDate>) -> Option<i32> {
+    let since = day?.signed_duration_since(NaiveDate::default());
+    i32::try_from(since.num_days()).ok()
 }

@@ -22,10 +22,50 @@ const NONE: [u8; 32] = [0; 32];
 /// A hold that was placed after the backup.
 #[derive(Debug)]
 struct LostHold {
-    table: String,
+    form: String,
+    table: Option<String>,
     key: Option<Vec<String>>,
+    class: Option<String>,
     kind: String,
     until: Option<NaiveDate>,
+    not_before: Option<NaiveDate>,
+    by: String,
+    at: DateTime<Utc>,
+}
+
+impl LostHold {
+    fn of(entry: &Entry, key: Option<Vec<String>>) -> Self {
+        let detail = |name: &str| entry.detail.get(name).cloned();
+        let day = |name: &str| detail(name).and_then(|day| day.parse().ok());
+        Self {
+            form: detail("form").unwrap_or_else(|| "hold".to_owned()),
+            table: entry.table.as_ref().map(ToString::to_string),
+            key,
+            class: entry.class.as_ref().map(ToString::to_string),
+            kind: detail("kind").unwrap_or_else(|| "other".to_owned()),
+            until: day("until"),
+            not_before: day("not-before"),
+            by: entry.actor.clone(),
+            at: entry.at,
+        }
+    }
+
+    /// One on a condition comes back as one on the whole class: the log does not have the
+    /// condition, and more is protected then. Whom one on a person was about it does not have
+    /// either.
+    fn scope(&self) -> Option<&'static str> {
+        match (&self.key, &self.class, &self.table) {
+            (Some(_), _, Some(_)) => Some("record"),
+            (None, Some(_), Some(_)) => Some("class"),
+            _ => None,
+        }
+    }
+}
+
+/// A class, or everything, that was paused after the backup.
+#[derive(Debug)]
+struct LostPause {
+    class: Option<String>,
     by: String,
     at: DateTime<Utc>,
 }
@@ -35,6 +75,8 @@ struct LostHold {
 pub struct LostDecisions {
     placed: BTreeMap<i64, LostHold>,
     released: BTreeMap<i64, (String, DateTime<Utc>)>,
+    kept: Vec<LostHold>,
+    paused: BTreeMap<i64, LostPause>,
     highest: i64,
     version: Option<Version>,
 }
@@ -59,32 +101,46 @@ pub struct Restored {
     pub accept_again: bool,
 }
 
+fn number(entry: &Entry, name: &str) -> Option<i64> {
+    entry.detail.get(name).and_then(|id| id.parse().ok())
+}
+
+/// The keys of an entry's records.
+fn keys(records: Option<&[u8]>) -> Vec<Vec<String>> {
+    let read = records.and_then(|records| manifest::decode(records).ok());
+    let records = read.into_iter().flatten().filter_map(Result::ok);
+    records.map(|record| record.key.to_texts()).collect()
+}
+
 impl LostDecisions {
     /// Adds an entry, with its packed records, in the order of the log.
     pub fn note(&mut self, entry: &Entry, records: Option<&[u8]>) {
-        let hold = entry.detail.get("hold").and_then(|id| id.parse().ok());
+        let hold = number(entry, "hold");
         match (entry.action, hold) {
             (Action::HoldPlaced, Some(hold)) => {
                 self.highest = self.highest.max(hold);
-                let key = records
-                    .and_then(|records| manifest::decode(records).ok()?.next()?.ok())
-                    .map(|record| record.key.to_texts());
-                let detail = |name: &str| entry.detail.get(name);
-                let lost = LostHold {
-                    table: entry
-                        .table
-                        .as_ref()
-                        .map(ToString::to_string)
-                        .unwrap_or_default(),
-                    key,
-                    kind: detail("kind")
-                        .cloned()
-                        .unwrap_or_else(|| "other".to_owned()),
-                    until: detail("until").and_then(|day| day.parse().ok()),
+                let key = keys(records).into_iter().next();
+                self.placed.insert(hold, LostHold::of(entry, key));
+            }
+            (Action::Kept, _) => {
+                let keys = keys(records).into_iter();
+                self.kept.extend(keys.map(|key| LostHold {
+                    form: "keep".to_owned(),
+                    kind: "keep".to_owned(),
+                    ..LostHold::of(entry, Some(key))
+                }));
+            }
+            (Action::Paused, _) => {
+                let pause = LostPause {
+                    class: entry.class.as_ref().map(ToString::to_string),
                     by: entry.actor.clone(),
                     at: entry.at,
                 };
-                self.placed.insert(hold, lost);
+                self.paused.extend(number(entry, "pause").map(|id| (id, pause)));
+            }
+            // One that began before the backup goes on, until somebody resumes again.
+            (Action::Resumed, _) => {
+                self.paused.retain(|id, _| Some(*id) != number(entry, "pause"));
             }
             // One that was placed and released since is over.
             (Action::HoldReleased, Some(hold)) if self.placed.remove(&hold).is_some() => {}
@@ -123,13 +179,15 @@ pub async fn restore(
     now: DateTime<Utc>,
 ) -> Result<Restored, ReviewError> {
     let mut done = Restored::default();
+    // First those that have numbers to come back to.
     for (number, hold) in &lost.placed {
-        let Some(key) = &hold.key else {
-            done.unnamed.push(*number);
-            continue;
-        };
-        done.holds
-            .push((*number, place(tx, *number, hold, key).await?));
+        match hold.scope() {
+            Some(scope) => {
+                let placed = place(tx, Some(*number), hold, scope).await?;
+                done.holds.push((*number, placed));
+            }
+            None => done.unnamed.push(*number),
+        }
     }
     if lost.highest > 0 {
         sqlx::query(
@@ -137,6 +195,21 @@ pub async fn restore(
                            greatest($1, (SELECT max(hold_id) FROM retentiond.hold)))",
         )
         .bind(lost.highest)
+        .execute(&mut *tx)
+        .await?;
+    }
+    for hold in &lost.kept {
+        place(tx, None, hold, "record").await?;
+    }
+    for pause in lost.paused.values() {
+        sqlx::query(
+            "INSERT INTO retentiond.pause (class_id, reason, paused_by, paused_at, salt)
+             VALUES ($1, $2, $3, $4, '')",
+        )
+        .bind(&pause.class)
+        .bind(RESTORED)
+        .bind(&pause.by)
+        .bind(pause.at)
         .execute(&mut *tx)
         .await?;
     }
@@ -168,40 +241,48 @@ pub async fn restore(
 }
 
 /// Places a hold again; answers its number, which is another if somebody has placed one of
-/// that number since.
+/// that number since, or if it had none of its own.
 async fn place(
     tx: &mut PgConnection,
-    number: i64,
+    number: Option<i64>,
     hold: &LostHold,
-    key: &[String],
+    scope: &str,
 ) -> Result<i64, ReviewError> {
-    let free: bool =
-        sqlx::query_scalar("SELECT NOT EXISTS (SELECT FROM retentiond.hold WHERE hold_id = $1)")
+    let taken: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM retentiond.hold WHERE hold_id = $1)")
             .bind(number)
             .fetch_one(&mut *tx)
             .await?;
-    let statement = if free {
+    let again = number.filter(|_| !taken);
+    let statement = if again.is_some() {
         "INSERT INTO retentiond.hold
-             (hold_id, table_name, key, kind, reference, reason, owner, placed_by, placed_at, until_on)
+             (hold_id, form, scope, table_name, key, class_id, kind, reference, reason, owner,
+              placed_by, placed_at, until_on, not_before)
          OVERRIDING SYSTEM VALUE
-         VALUES ($8, $1, $2, $3, $4, $4, $4, $5, $6, $7) RETURNING hold_id"
+         VALUES ($11, $1, $2, $3, $4, $5, $6, $7, $7, $7, $8, $9, $10, $12) RETURNING hold_id"
     } else {
         "INSERT INTO retentiond.hold
-             (table_name, key, kind, reference, reason, owner, placed_by, placed_at, until_on)
-         VALUES ($1, $2, $3, $4, $4, $4, $5, $6, $7) RETURNING hold_id"
+             (form, scope, table_name, key, class_id, kind, reference, reason, owner,
+              placed_by, placed_at, until_on, not_before)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $7, $7, $8, $9, $10, $12
+           FROM (SELECT $11::bigint) AS unused RETURNING hold_id"
     };
-    let mut query = sqlx::query_scalar(statement)
+    let id = sqlx::query_scalar(statement)
+        .bind(&hold.form)
+        .bind(scope)
         .bind(&hold.table)
-        .bind(key)
+        .bind(&hold.key)
+        .bind(&hold.class)
         .bind(&hold.kind)
         .bind(RESTORED)
         .bind(&hold.by)
         .bind(hold.at)
-        .bind(hold.until);
-    if free {
-        query = query.bind(number);
-    }
-    Ok(query.fetch_one(tx).await?)
+        .bind(hold.until)
+        .bind(again)
+        .bind(hold.not_before)
+        .fetch_one(tx)
+        .await?;
+    Ok(id)
 }
 
 /// Puts the version that came into force last in force again, if its text is there.

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::SurveyError;
 use crate::catalog::{self, Catalog};
-use crate::decisions::{Decisions, Lift};
+use crate::decisions::{Binds, Decisions, Epoch, Lift, RuleHold};
 use crate::ident::ClassId;
 use crate::plan::{self, Plan};
-use crate::schedule::{Class, Rule, Schedule, Trigger};
+use crate::schedule::{Class, Condition, Rule, Schedule, Trigger};
 use crate::store;
 
 /// A plan, and what it was drawn from.
@@ -59,11 +59,21 @@ pub async fn draw_beside(
     let migrated = store::is_migrated(conn).await.map_err(asking)?;
     let decisions = if migrated {
         let epoch = store::epoch(conn).await.map_err(asking)?;
-        lifts(conn, Decisions::none(epoch)).await.map_err(asking)?
+        let on = now.with_timezone(&schedule.time_zone()).date_naive();
+        decided(conn, schedule, waiting, epoch, on)
+            .await
+            .map_err(asking)?
     } else {
         Decisions::before_migration()
     };
     let mut catalog = catalog::read(conn).await?;
+    for hold in decisions.holds() {
+        for text in hold.claim.iter().chain(&hold.condition) {
+            if let Ok(condition) = Condition::parse(text) {
+                catalog::try_hold(conn, &mut catalog, &hold.table, &condition.sql("t")).await?;
+            }
+        }
+    }
     let there = waiting.map_or(&[][..], Schedule::classes);
     for class in schedule.classes().iter().chain(there) {
         let mut conditions: Vec<String> = class.claim().map(|c| c.sql("t")).into_iter().collect();
@@ -104,6 +114,77 @@ pub async fn draw_beside(
         migrated,
         conditions: conditions.collect(),
     })
+}
+
+/// What people decided about classes, as it binds on a day.
+async fn decided(
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    waiting: Option<&Schedule>,
+    epoch: Epoch,
+    on: NaiveDate,
+) -> Result<Decisions, sqlx::Error> {
+    let mut decisions = lifts(conn, Decisions::none(epoch)).await?;
+    let instructed: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT class_id FROM retentiond.instruction
+          WHERE withdrawn_at IS NULL AND (until_on IS NULL OR until_on >= $1)",
+    )
+    .bind(on)
+    .fetch_all(&mut *conn)
+    .await?;
+    for class in instructed.iter().filter_map(|id| ClassId::new(id)) {
+        decisions = decisions.with_instruction(class);
+    }
+    let paused: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT class_id FROM retentiond.pause WHERE resumed_at IS NULL")
+            .fetch_all(&mut *conn)
+            .await?;
+    let there = waiting.map_or(&[][..], Schedule::classes);
+    for class in schedule.classes().iter().chain(there) {
+        let named = |pause: &Option<String>| pause.as_ref().is_none_or(|id| id == class.id().as_str());
+        if paused.iter().any(named) {
+            decisions = decisions.with_pause(class.id().clone());
+        }
+    }
+    rule_holds(conn, decisions, on).await
+}
+
+/// The holds on classes and conditions that bind on a day or may after it.
+async fn rule_holds(
+    conn: &mut PgConnection,
+    decisions: Decisions,
+    on: NaiveDate,
+) -> Result<Decisions, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT hold_id, class_id, table_name, claim, condition,
+                released_at IS NULL AND expired_at IS NULL, until_on, not_before
+           FROM retentiond.hold
+          WHERE scope IN ('class', 'condition')
+            AND (released_at IS NULL AND expired_at IS NULL OR not_before > $1) ORDER BY hold_id",
+    )
+    .bind(on)
+    .fetch_all(conn)
+    .await?;
+    let mut decisions = decisions;
+    for row in rows {
+        let (class, table): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+        let (Some(class), Ok(table)) = (ClassId::new(&class), table.parse()) else {
+            return Err(sqlx::Error::Decode("a hold's class or table".into()));
+        };
+        decisions = decisions.with_hold(RuleHold {
+            id: row.try_get(0)?,
+            class,
+            table,
+            claim: row.try_get(3)?,
+            condition: row.try_get(4)?,
+            binds: Binds {
+                is_open: row.try_get(5)?,
+                until: row.try_get(6)?,
+                not_before: row.try_get(7)?,
+            },
+        });
+    }
+    Ok(decisions)
 }
 
 /// The acceptances of plans over their limits that no pass has used up; of several for one

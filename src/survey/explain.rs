@@ -434,7 +434,9 @@ async fn ask(
         (Standing::Waiting, Gate::Instruction) => {
             Some("waits for the controller's instruction".to_owned())
         }
-        (Standing::Waiting, Gate::Review) => Some("waits for a person's review".to_owned()),
+        (_, Gate::Review) if state.as_deref() == Some("waiting") => {
+            Some("waits for a person's review".to_owned())
+        }
         _ if !certain => Some(
             "its condition cannot be told true or false for this record, so it only protects"
                 .to_owned(),

@@ -14,13 +14,10 @@ async fn hold(house: &House, role: &str, key: i64) -> i64 {
     let table = "public.social_message".parse().unwrap();
     let key = RecordKey::new(vec![KeyValue::Text(key.to_string().into())]).unwrap();
     let hold = NewHold {
-        table: &table,
-        key: &key,
-        kind: "litigation",
         reference: "LIT/7",
         reason: "a claim",
         owner: "Legal",
-        until: None,
+        ..NewHold::on_record(&table, &key, "litigation")
     };
     let id = review::place_hold(&mut conn, &hold, "Ann", support::at("2026-11-23"))
         .await

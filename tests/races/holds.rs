@@ -76,13 +76,10 @@ async fn place(conn: &mut PgConnection, case: &Case) {
     let table: TableName = case.table.parse().unwrap();
     let key = RecordKey::new(vec![KeyValue::Text(case.key.to_owned().into())]).unwrap();
     let hold = NewHold {
-        table: &table,
-        key: &key,
-        kind: "litigation",
         reference: "TEST/1",
         reason: "a test",
         owner: "the tests",
-        until: None,
+        ..NewHold::on_record(&table, &key, "litigation")
     };
     review::place_hold(conn, &hold, "test", support::at("2026-01-01"))
         .await

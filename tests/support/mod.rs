@@ -224,13 +224,11 @@ pub async fn hold(url: &str, table: &str, key: &[&str], until: Option<NaiveDate>
         .collect();
     let key = RecordKey::new(values).unwrap();
     let hold = NewHold {
-        table: &table,
-        key: &key,
-        kind: "litigation",
         reference: "TEST/1",
         reason: "a test",
         owner: "the tests",
         until,
+        ..NewHold::on_record(&table, &key, "litigation")
     };
     let id = review::place_hold(&mut conn, &hold, "test", at("2026-01-01"))
         .await

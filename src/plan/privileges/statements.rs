@@ -60,6 +60,7 @@ fn add_work(work: &Work, found: &mut Vec<String>) {
         stays: _,
         held,
         forget,
+        use_up,
         rule: _,
     } = work;
     for scan in scans {
@@ -80,6 +81,7 @@ fn add_work(work: &Work, found: &mut Vec<String>) {
     }
     found.push(held.clone());
     found.extend(forget.clone());
+    found.extend(use_up.clone());
 }
 
 fn add_follow(follow: &Follow, found: &mut Vec<String>) {
