@@ -59,13 +59,18 @@ fn schedule(rest: &str) -> String {
 
 const SECURE: &str = "erasure = \"secure\"";
 
-/// A server of the test's own, in which nothing happens by itself.
+/// A server of the test's own, in which nothing happens by itself: what another database's
+/// sessions do keeps old versions in this one, too.
 async fn server() -> (Cluster, String) {
+    server_with(TABLES).await
+}
+
+async fn server_with(tables: &str) -> (Cluster, String) {
     let cluster = Cluster::start(ClusterOptions::default()).unwrap();
     let admin = cluster.url("postgres");
     support::sql(&admin, "ALTER SYSTEM SET autovacuum = off").await;
     support::sql(&admin, "SELECT pg_reload_conf()").await;
-    let url = stage::database_in(&cluster, "people", TABLES).await;
+    let url = stage::database_in(&cluster, "people", tables).await;
     support::sql(&url, "CHECKPOINT").await;
     (cluster, url)
 }
@@ -262,7 +267,7 @@ const NOTED: &str = "SELECT count(*) FROM retentiond.ledger_entry WHERE action =
 
 #[tokio::test]
 async fn while_an_older_snapshot_could_see_the_rows_it_is_not_called_done() {
-    let url = stage::database(TABLES).await;
+    let (_cluster, url) = server().await;
     let mut reader = support::client(&url).await;
     let mut snapshot = reader.begin().await.unwrap();
     sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM note")
@@ -298,7 +303,7 @@ async fn while_an_older_snapshot_could_see_the_rows_it_is_not_called_done() {
 
 #[tokio::test]
 async fn a_rewrite_keeps_to_its_window_and_gives_way_to_a_lock() {
-    let url = stage::database(TABLES).await;
+    let (_cluster, url) = server().await;
     let window = "RETENTIOND__ERASURE__WINDOW";
     // The pass is at two in the morning.
     for (hours, words) in [
@@ -339,7 +344,7 @@ async fn a_rewrite_keeps_to_its_window_and_gives_way_to_a_lock() {
 
 #[tokio::test]
 async fn a_role_that_may_not_rewrite_is_a_failure_and_the_owner_may() {
-    let url = stage::database(TABLES).await;
+    let (_cluster, url) = server().await;
     support::sql(
         &url,
         "CREATE ROLE erasure_owner LOGIN; CREATE ROLE erasure_guest LOGIN;
@@ -364,7 +369,7 @@ async fn a_role_that_may_not_rewrite_is_a_failure_and_the_owner_may() {
 
 #[tokio::test]
 async fn every_partition_is_rewritten() {
-    let url = stage::database(
+    let (_cluster, url) = server_with(
         "CREATE TABLE visit (id bigint, left_on date, name text, PRIMARY KEY (id, left_on)) PARTITION BY RANGE (left_on);
          CREATE TABLE visit_old PARTITION OF visit FOR VALUES FROM ('2000-01-01') TO ('2015-01-01');
          CREATE TABLE visit_new PARTITION OF visit FOR VALUES FROM ('2015-01-01') TO ('2030-01-01');
@@ -410,7 +415,7 @@ async fn certificate(url: &str, days: u64) -> Certificate {
 
 #[tokio::test]
 async fn a_certificate_is_completed_by_the_entry_alone_and_says_what_remains() {
-    let url = stage::database(TABLES).await;
+    let (_cluster, url) = server().await;
     let shut = [("RETENTIOND__ERASURE__WINDOW", "03:00-05:00")];
     pass_with(&url, &schedule(SECURE), &shut).await;
     // A vacuum, which is enough for other classes, is not.

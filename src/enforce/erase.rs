@@ -285,14 +285,8 @@ async fn try_one(
             )));
         }
     }
-    // Most of what was begun before is over in a moment.
-    let mut looks = 1;
-    while let Some(reason) = kept(conn, erasing, &mark).await? {
-        if looks == LOOKS {
-            return Ok(Outcome::Waiting(reason));
-        }
-        looks += 1;
-        tokio::time::sleep(REST).await;
+    if let Some(reason) = unkept(conn, erasing, &mark).await? {
+        return Ok(Outcome::Waiting(reason));
     }
     locked(conn, &statements.rewrite).await?;
     let after = relations(conn, erasing, schema, name, &mark).await?;
@@ -309,10 +303,35 @@ async fn try_one(
             text(conn, erasing.log_position).await?,
         ),
     ]);
-    let rewritten = rewrite_statistics(conn, erasing).await?;
-    let word = if rewritten { "rewritten" } else { "refreshed" };
+    let word = match rewrite_statistics(conn, erasing).await? {
+        Catalogue::Rewritten => "rewritten",
+        Catalogue::NotAllowed => "refreshed",
+        Catalogue::Waiting(reason) => {
+            return Ok(Outcome::Waiting(format!(
+                "its statistics are refreshed, and the catalogue's files with their old versions could not be rewritten: {reason}"
+            )));
+        }
+    };
     detail.insert("statistics".to_owned(), word.to_owned());
     Ok(Outcome::Erased(detail))
+}
+
+/// Waits a moment for what keeps versions that are dead, since most of what was begun before
+/// is over soon; in words if it is not.
+async fn unkept(
+    conn: &mut PgConnection,
+    erasing: &Erasing,
+    mark: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let mut looks = 1;
+    loop {
+        let reason = kept(conn, erasing, mark).await?;
+        if reason.is_none() || looks == LOOKS {
+            return Ok(reason);
+        }
+        looks += 1;
+        tokio::time::sleep(REST).await;
+    }
 }
 
 /// What keeps versions that are dead, in words.
@@ -408,27 +427,44 @@ async fn statistics(
     }))
 }
 
-/// The catalogue's own tables of statistics; false where the role may not.
+/// What became of the catalogue's own tables of statistics.
+enum Catalogue {
+    Rewritten,
+    /// The role may not. It is the same tomorrow, so nothing waits for it.
+    NotAllowed,
+    Waiting(String),
+}
+
 async fn rewrite_statistics(
     conn: &mut PgConnection,
     erasing: &Erasing,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Catalogue, sqlx::Error> {
     for (name, rewrite) in erasing.statistics {
         let mark: String = text(conn, erasing.mark).await?;
         let before = relations(conn, erasing, "pg_catalog", name, &mark).await?;
         if before.iter().any(|relation| !relation.may) {
-            return Ok(false);
+            return Ok(Catalogue::NotAllowed);
+        }
+        if let Some(reason) = unkept(conn, erasing, &mark).await? {
+            return Ok(Catalogue::Waiting(reason));
         }
         match locked(conn, rewrite).await {
-            Err(error) if sqlstate(&error).as_deref() == Some("55P03") => return Ok(false),
+            Err(error) if sqlstate(&error).as_deref() == Some("55P03") => {
+                return Ok(Catalogue::Waiting(format!(
+                    "somebody else had {name} locked"
+                )));
+            }
             other => other?,
         }
         let after = relations(conn, erasing, "pg_catalog", name, &mark).await?;
-        if remains(&before, &after).is_some() {
-            return Ok(false);
+        match remains(&before, &after) {
+            Some(Outcome::Waiting(reason) | Outcome::Failed(reason)) => {
+                return Ok(Catalogue::Waiting(reason));
+            }
+            Some(Outcome::Erased(_)) | None => {}
         }
     }
-    Ok(true)
+    Ok(Catalogue::Rewritten)
 }
 
 /// A statement that needs a lock which others may hold for a while.

@@ -201,15 +201,33 @@ impl<'a> Judge<'a> {
             .collect())
     }
 
-    /// The row is to be flagged for the class's notice: everything but a notice lets it go.
-    /// For a maximum `self` judges the day on which the notice would be over.
-    pub fn notice_begins(&self, class: &Class, step: &Dispose, a: &str) -> String {
+    /// The row is to be flagged for the class's notice: everything but a notice lets it go,
+    /// by whichever class governs. For a maximum `self` judges the day on which the notice
+    /// would be over. `free` says for a class that nothing keeps what it would take along.
+    pub fn notice_begins(
+        &self,
+        class: &Class,
+        step: &Dispose,
+        a: &str,
+        free: impl Fn(&Class, &Dispose) -> String,
+    ) -> String {
         let Some(table) = self.catalog.table(class.table()) else {
             return "FALSE".to_owned();
         };
+        let released = self.released(class.table(), a, |class, rule| {
+            let steps = rule.steps_on(self.today).into_iter();
+            steps
+                .map(|step| {
+                    let undone = negated(&self.done(class, &step, a));
+                    let besides = all(vec![undone, free(class, &step)]);
+                    (step, besides)
+                })
+                .collect()
+        });
+        // Also where the row shows what this class would do: its notice binds whichever class
+        // acts, and without the flag it would never be over.
         all(vec![
-            self.released(class.table(), a, false),
-            negated(&self.done(class, step, a)),
+            released,
             negated(&self.flagged(class, step, table, a, None)),
         ])
     }
@@ -260,38 +278,40 @@ impl<'a> Judge<'a> {
             .collect());
         // It would go altogether, whatever its own disposal: a class with stages has to have
         // come to its last.
-        let released = self.released(table, a, true);
+        let released = self.released(table, a, |_, rule| {
+            // What shows its disposal already may still go with its parent.
+            let last = rule.steps_on(self.today).pop();
+            last.map(|step| (step, "TRUE".to_owned()))
+                .into_iter()
+                .collect()
+        });
         Some(format!("NOT ({})", any(vec![unclaimed, released])))
     }
 
-    /// Rules 1 to 4 let the row go under one of its classes: for what that class does today,
-    /// or for its last step only.
-    fn released(&self, table: &TableName, a: &str, wholly: bool) -> String {
+    /// Rules 1 to 4 let the row go under one of its classes, by one of those of its steps that
+    /// `steps` names, each with what else must be true then.
+    fn released(
+        &self,
+        table: &TableName,
+        a: &str,
+        steps: impl Fn(&Class, &Dispose) -> Vec<(Dispose, String)>,
+    ) -> String {
         any(self
             .on(table)
             .flat_map(|class| {
-                let dispose = match self.part(class) {
-                    Part::Minimum(dispose) | Part::Maximum(dispose) => dispose,
-                    Part::Retain | Part::Mute => return Vec::new(),
+                let (Part::Minimum(dispose) | Part::Maximum(dispose)) = self.part(class) else {
+                    return Vec::new();
                 };
-                let steps = dispose.steps_on(self.today);
-                let skipped = if wholly { steps.len() - 1 } else { 0 };
-                steps[skipped..]
-                    .iter()
-                    .map(|step| {
-                        // What shows its disposal already may still go with its parent.
-                        let undone = if wholly {
-                            "TRUE".to_owned()
-                        } else {
-                            negated(&self.done(class, step, a))
-                        };
+                steps(class, dispose)
+                    .into_iter()
+                    .map(|(step, besides)| {
                         all(vec![
                             self.claims(class, a),
-                            self.past(class, step, a),
-                            self.let_go(class, step, a),
+                            self.past(class, &step, a),
+                            self.let_go(class, &step, a),
                             self.governs(class, a),
                             negated(&self.active(table, a)),
-                            undone,
+                            besides,
                         ])
                     })
                     .collect()

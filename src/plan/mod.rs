@@ -247,6 +247,12 @@ pub fn draft_beside(
     let known = link::known(schedule, catalog);
     let fits = fits(schedule, catalog, &known);
     let mute = mutes(schedule, decisions, &fits);
+    let relations: BTreeMap<ClassId, relations::Relations> = schedule
+        .classes()
+        .iter()
+        .zip(&fits)
+        .map(|(class, fit)| (class.id().clone(), fit.relations.clone()))
+        .collect();
     let mut basis = basis(schedule, catalog, &mute);
     if let Some(other) = &other {
         basis = other.basis(basis, catalog);
@@ -271,7 +277,7 @@ pub fn draft_beside(
             };
             ClassPlan {
                 lift,
-                ..class_plan(&judge, class, fit, basis)
+                ..class_plan(&judge, class, fit, &relations, basis)
             }
         })
         .collect();
@@ -346,6 +352,7 @@ fn class_plan(
     judge: &judge::Judge<'_>,
     class: &Class,
     fit: fit::Fit,
+    relations: &BTreeMap<ClassId, relations::Relations>,
     basis: [u8; 32],
 ) -> ClassPlan {
     let table = judge.catalog.table(class.table());
@@ -404,7 +411,7 @@ fn class_plan(
             },
         });
         if let (Standing::Ready, Some(dispose)) = (standing, class.dispose()) {
-            earlier = work::earlier(judge, class, dispose, &fit.relations, table);
+            earlier = work::earlier(judge, class, dispose, relations, table);
             work = Some(work::write(judge, class, dispose, &fit.relations, table));
             limits = limit::write(judge, class, dispose, &fit.relations, table);
         }

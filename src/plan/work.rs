@@ -5,6 +5,8 @@
 //! stays open is only bound: a position, a boundary, keys that an earlier statement of
 //! the same transaction locked, and the pads of a pseudonym's key.
 
+use std::collections::BTreeMap;
+
 use chrono::Days;
 use serde::Serialize;
 
@@ -14,7 +16,7 @@ use super::key::Key;
 use super::relations::Relations;
 use super::scan::{DayAs, Direct, Scan, direct, ranges};
 use crate::catalog::Table;
-use crate::ident::literal;
+use crate::ident::{ClassId, literal};
 use crate::schedule::{Class, Disposal, Dispose, Limit};
 
 /// How a batch of the class is carried out.
@@ -54,13 +56,16 @@ pub struct Work {
 
 /// Everything that a class's pass does before its own disposal: flags records whose notice
 /// begins, and carries out its stages. In this order, so that a flag is one day old at least.
+/// `relations` says of each class of the schedule what it takes along.
 pub(super) fn earlier(
     judge: &Judge<'_>,
     class: &Class,
     dispose: &Dispose,
-    relations: &Relations,
+    relations: &BTreeMap<ClassId, Relations>,
     table: &Table,
 ) -> Vec<Work> {
+    let nothing = Relations::default();
+    let of = |class: &Class| relations.get(class.id()).unwrap_or(&nothing);
     let mut work = Vec::new();
     if let Some(days) = dispose.notice {
         // A maximum is to be gone by its last day, so that its notice begins before.
@@ -78,20 +83,28 @@ pub(super) fn earlier(
                 disposal: Disposal::Flag,
                 ..step.clone()
             };
+            let free = |class: &Class, step: &Dispose| {
+                // A flag takes nothing along.
+                if step.disposal == Disposal::Flag {
+                    return "TRUE".to_owned();
+                }
+                all(vec![
+                    negated(&judge.dependant_held(of(class), table, "t")),
+                    negated(&judge.dependant_gated(of(class), table, "t")),
+                    negated(&then.dependant_protected(of(class), table, "t")),
+                ])
+            };
             let protect = all(vec![
                 negated(&judge.held(table, "t")),
-                negated(&judge.dependant_held(relations, table, "t")),
                 negated(&judge.gated(&table.name, "t")),
-                negated(&judge.dependant_gated(relations, table, "t")),
-                negated(&then.dependant_protected(relations, table, "t")),
-                then.notice_begins(class, step, "t"),
+                then.notice_begins(class, step, "t", free),
             ]);
             work.push(parts(
                 &then,
                 &Part {
                     class,
                     dispose: &flag,
-                    relations: &Relations::default(),
+                    relations: &nothing,
                     table,
                     claim: then.might_claim(class, "t"),
                     protect: format!("({protect})"),
@@ -104,7 +117,7 @@ pub(super) fn earlier(
     let steps = dispose.steps_on(judge.today);
     let stages = steps.len().saturating_sub(1);
     for (nth, step) in steps.iter().take(stages).enumerate() {
-        work.push(one(judge, class, step, relations, table, (nth + 1) * STEP));
+        work.push(one(judge, class, step, of(class), table, (nth + 1) * STEP));
     }
     work
 }
@@ -296,9 +309,11 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
         ]),
         judge.done(class, dispose, "t"),
     );
-    let flagged =
-        dispose.notice.is_some() || class.dispose().is_some_and(|own| !own.stages.is_empty());
-    let forget = (flagged && !flags).then(|| forget(class, &key));
+    let forget = if flags {
+        None
+    } else {
+        forget(judge, class, deletes, &key)
+    };
     Work {
         key,
         scans,
@@ -310,8 +325,21 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
     }
 }
 
-/// A flag of a record that is gone must not be found by another that is given its number.
-fn forget(class: &Class, key: &Key) -> String {
+/// A flag of a record that is gone must not be found by another that is given its number:
+/// not that of another class on the table either.
+fn forget(judge: &Judge<'_>, class: &Class, deletes: bool, key: &Key) -> Option<String> {
+    let flags = |class: &Class| {
+        let rule = class.dispose();
+        rule.is_some_and(|rule| rule.notice.is_some() || !rule.stages.is_empty())
+    };
+    let classes: Vec<String> = judge
+        .on(class.table())
+        .filter(|other| flags(other) && (deletes || other.id() == class.id()))
+        .map(|class| literal(class.id().as_str()))
+        .collect();
+    if classes.is_empty() {
+        return None;
+    }
     let names: Vec<String> = (0..key.columns.len())
         .map(|nth| format!("u.c{nth}"))
         .collect();
@@ -321,14 +349,14 @@ fn forget(class: &Class, key: &Key) -> String {
     let arrays: Vec<String> = (1..=key.columns.len())
         .map(|nth| format!("${nth}::text[]"))
         .collect();
-    format!(
-        "DELETE FROM retentiond.flag f WHERE f.class_id = {} AND f.key IN \
+    Some(format!(
+        "DELETE FROM retentiond.flag f WHERE f.class_id IN ({}) AND f.key IN \
          (SELECT ARRAY[{}] FROM unnest({}) AS u ({}))",
-        literal(class.id().as_str()),
+        classes.join(", "),
         names.join(", "),
         arrays.join(", "),
         columns.join(", ")
-    )
+    ))
 }
 
 /// Everything that the statement which changes a row must find true of it beyond its
