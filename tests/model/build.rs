@@ -701,6 +701,14 @@ fn staged(seed: &ClassSeed, disposal: &Disposal) -> (Period, Vec<Stage>) {
 /// - whether a row that waits for a gate is flagged meanwhile; and a stage that flags, with a
 ///   notice: two flags of one class on one row.
 fn keep_to_what_is_written(world: &mut World) {
+    // A notice keeps so much that half of the worlds are to have none.
+    if world.now.timestamp() % 2 != 0 {
+        for class in &mut world.classes {
+            if let Rule::Dispose(rule) = &mut class.rule {
+                rule.notice = None;
+            }
+        }
+    }
     let noticed = |class: &Class| class.dispose().is_some_and(|rule| rule.notice.is_some());
     let any_notice = world.classes.iter().any(noticed);
     for at in 0..world.classes.len() {

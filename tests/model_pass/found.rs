@@ -425,3 +425,19 @@ fn no_notice_begins_while_what_the_governing_class_would_take_along_is_held() {
     assert_eq!(end(&world).events, []);
     judged(&world);
 }
+
+/// The row shows already what the class that gives notice would do, and another class deletes
+/// it: the notice binds all the same, and is given. No flag ever came, so that the record
+/// stayed for good.
+#[test]
+fn a_class_whose_disposal_the_row_shows_gives_its_notice_of_anothers() {
+    let redacts = changed(deletes("redacts"), |rule| {
+        (rule.period, rule.notice) = (Period::of(6, Unit::Months), Some(30));
+        rule.disposal = redact();
+    });
+    let mut world = one_row(vec![redacts, deletes("longer")]);
+    world.tables[0].rows[0].insert("full_name".to_owned(), Value::text("[redacted]"));
+    let told = end(&world).events;
+    assert_eq!(told.iter().filter(|e| e.class == "redacts").count(), 1);
+    judged(&world);
+}

@@ -34,7 +34,7 @@ fn today(world: &World) -> chrono::NaiveDate {
 fn every_state_and_every_kind_of_change_occurs() {
     let mut states: BTreeMap<Status, usize> = BTreeMap::new();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for world in sample(&worlds(ALL), 150) {
+    for world in sample(&worlds(ALL), 200) {
         let ends = settle(&world, today(&world));
         for (_, counts) in &ends[0].counts {
             for (status, span) in &counts.states {
@@ -230,7 +230,7 @@ fn a_world_that_omits_a_declaration_has_a_class_refused_for_it() {
 
 #[test]
 fn worlds_declare_whatever_they_must() {
-    for world in sample(&worlds(ALL), 150) {
+    for world in sample(&worlds(ALL), 200) {
         for class in &world.classes {
             assert_ne!(
                 world.refusal(class),
