@@ -12,7 +12,7 @@ use super::versions::{self, full};
 use crate::daemon::tick;
 use crate::ident::ClassId;
 use crate::ledger::publish;
-use crate::review::{self, AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion, ReviewError};
+use crate::review::{self, AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion};
 use crate::schedule::{Change, Code, Schedule};
 use crate::survey::{self, Accepted, ClassCounts, StoppedPlan, SurveyError, Versions};
 
@@ -388,17 +388,4 @@ async fn lift(
         )
     });
     Ok(0)
-}
-
-impl From<ReviewError> for Failure {
-    fn from(error: ReviewError) -> Self {
-        let (code, hint) = match error {
-            ReviewError::Overtaken => (
-                Code::PlanChanged,
-                Some("look at `retentiond plan` again, and accept what it shows"),
-            ),
-            _ => (Code::Unreachable, None),
-        };
-        Self::failed(code, &error, hint)
-    }
 }

@@ -105,6 +105,25 @@ pub(super) enum Command {
     Status,
     /// Say why a record is still there, when it will go, or why it is gone
     Explain(Explain),
+    /// Look at what waits for a person, and decide about it
+    #[command(subcommand)]
+    Review(Review),
+    /// Protect records, people's or a class's, from every disposal until a matter is over
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Protect records without an end: archiving in the public interest, research, statistics
+    #[command(subcommand)]
+    Exempt(Exempt),
+    /// Record the controller's order that a class with a gate waits for; `list`; `withdraw CLASS`
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Instruct(Instruct),
+    /// Do nothing with a class, or with any, until it is resumed
+    Pause(Pause),
+    /// End a pause
+    Resume(Resume),
+    /// Say who may decide what
+    #[command(subcommand)]
+    Operator(Operator),
     /// Look at, verify or export the log of everything done
     #[command(subcommand)]
     Ledger(Ledger),
@@ -375,6 +394,269 @@ pub(super) struct Grants {
     /// How the names of the four roles begin
     #[arg(long, value_name = "NAME", default_value = "retentiond")]
     pub role_prefix: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Records of the queue, as `review list` names them: `CLASS:KEY`
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "class",
+        conflicts_with = "class"
+    )]
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    pub filters: QueueFilters,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueueFilters {
+    /// Only the queue of this class
+    #[arg(long, value_name = "ID")]
+    pub class: Option<String>,
+    /// Only records for which this condition is TRUE, written as `where` in the schedule
+    #[arg(long = "where", value_name = "SQL", requires = "class")]
+    pub condition: Option<String>,
+    /// Only records whose last day was before this day
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub before: Option<NaiveDate>,
+    /// Only records whose last day was this day or later
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub since: Option<NaiveDate>,
+    /// Only records that were handed on to this person
+    #[arg(long, value_name = "NAME")]
+    pub handed_to: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Review {
+    /// Show what waits, the longest overdue first
+    List {
+        #[command(flatten)]
+        filters: QueueFilters,
+        /// No more than so many of each class
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+    },
+    /// Let records go with the next pass
+    Approve {
+        #[command(flatten)]
+        which: Which,
+        /// Why they may go
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Keep records through a day, and ask again after it
+    Keep {
+        #[command(flatten)]
+        which: Which,
+        /// Why they are kept
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The last day that they are kept
+        #[arg(long, value_name = "DATE", value_parser = day)]
+        until: NaiveDate,
+    },
+    /// Leave the decision to somebody else
+    HandOn {
+        #[command(flatten)]
+        which: Which,
+        /// To whom
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take approvals back that no pass has gone by yet
+    Revoke {
+        /// The records: `CLASS:KEY`
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// What a hold or an exemption protects.
+#[derive(Debug, Args)]
+#[group(id = "protected", required = true, multiple = true, args = ["record", "subject", "class"])]
+pub(super) struct Protected {
+    /// One record
+    #[arg(long, num_args = 2, value_names = ["TABLE", "KEY"], conflicts_with_all = ["subject", "class"])]
+    pub record: Option<Vec<String>>,
+    /// Every record about this person, by what the classes' `subject` columns hold
+    #[arg(long, value_name = "ID", conflicts_with = "class")]
+    pub subject: Option<String>,
+    /// Every record of this class
+    #[arg(long, value_name = "ID")]
+    pub class: Option<String>,
+    /// With --class: only those for which this condition is not FALSE
+    #[arg(long = "where", value_name = "SQL", requires = "class")]
+    pub condition: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Hold {
+    /// Place a hold; its number is printed
+    Place(HoldPlace),
+    /// Show the holds
+    List {
+        /// Only those that protect
+        #[arg(long)]
+        open: bool,
+    },
+    /// Release a hold
+    Release {
+        /// Its number
+        hold: i64,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HoldPlace {
+    #[command(flatten)]
+    pub on: Protected,
+    /// What it is for
+    #[arg(long, value_name = "KIND", value_parser = ["litigation", "foi", "access-request", "safeguarding", "other", "restriction"])]
+    pub kind: String,
+    /// The matter: a case or request number
+    #[arg(long, value_name = "REF")]
+    pub reference: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Who answers for it
+    #[arg(long, value_name = "NAME")]
+    pub owner: String,
+    /// When somebody is to look at it again
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub review_on: Option<NaiveDate>,
+    /// The last day that it protects [default: until it is released]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub until: Option<NaiveDate>,
+    /// It protects before this day even if it is released sooner [default of foi and access-request: three months from now]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub not_before: Option<NaiveDate>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Exempt {
+    /// Exempt records; the exemption's number is printed
+    Place(ExemptPlace),
+    /// Show the exemptions
+    List {
+        /// Only those that protect
+        #[arg(long)]
+        open: bool,
+    },
+    /// Release an exemption
+    Release {
+        /// Its number
+        hold: i64,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExemptPlace {
+    #[command(flatten)]
+    pub on: Protected,
+    /// What it is for
+    #[arg(long, value_name = "KIND", value_parser = ["archiving", "research", "statistics"])]
+    pub kind: String,
+    /// By what law, or whose decision
+    #[arg(long, value_name = "TEXT")]
+    pub authority: String,
+    /// The file or project that it belongs to
+    #[arg(long, value_name = "REF")]
+    pub reference: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Who answers for it
+    #[arg(long, value_name = "NAME")]
+    pub owner: String,
+    /// When somebody is to look at it again [default: in a year]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub review_on: Option<NaiveDate>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Instruct {
+    /// The class that is to go
+    #[arg(value_name = "CLASS", required = true)]
+    pub class: Option<String>,
+    /// Who ordered it
+    #[arg(long, value_name = "NAME", required = true)]
+    pub by: Option<String>,
+    /// The letter or minute that says so
+    #[arg(long, value_name = "REF", required = true)]
+    pub reference: Option<String>,
+    /// The last day that it covers [default: until it is withdrawn]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub until: Option<NaiveDate>,
+    #[command(subcommand)]
+    pub command: Option<InstructCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum InstructCommand {
+    /// Show the orders
+    List,
+    /// Withdraw the orders for a class
+    Withdraw {
+        /// The class
+        class: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Pause {
+    /// The class [default: every one]
+    #[arg(value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Resume {
+    /// The class [default: the pause of everything]
+    #[arg(value_name = "CLASS")]
+    pub class: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Operator {
+    /// Give somebody a role
+    Add {
+        /// The name that decisions are to carry
+        name: String,
+        /// What they may do
+        #[arg(long, value_name = "ROLE", value_parser = ["viewer", "reviewer", "holds", "administrator"])]
+        role: String,
+    },
+    /// Show who may do what
+    List,
+    /// Take a role from somebody, or every one
+    Remove {
+        /// The name
+        name: String,
+        /// Only this role
+        #[arg(long, value_name = "ROLE", value_parser = ["viewer", "reviewer", "holds", "administrator"])]
+        role: Option<String>,
+    },
 }
 
 /// The days that can be asked about. Beyond them no record of ours has a date.

@@ -12,17 +12,21 @@ mod check;
 mod context;
 mod daemon;
 mod demo;
+mod desk;
 mod explain;
 mod failure;
 mod grants;
+mod hold;
 mod init;
 mod ledger;
 mod migrate;
+mod order;
 mod output;
 mod plan;
 mod progress;
 mod publish;
 mod replay;
+mod review;
 mod run;
 mod shell;
 mod status;
@@ -86,6 +90,13 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Status => status::run(context).await,
         Command::Explain(arguments) => explain::run(context, arguments).await,
         Command::Publish(arguments) => publish::run(context, &arguments),
+        Command::Review(command) => review::run(context, command).await,
+        Command::Hold(command) => hold::run(context, command).await,
+        Command::Exempt(command) => hold::exempt(context, command).await,
+        Command::Instruct(arguments) => order::instruct(context, arguments).await,
+        Command::Pause(arguments) => order::pause(context, arguments).await,
+        Command::Resume(arguments) => order::resume(context, arguments).await,
+        Command::Operator(command) => order::operator(context, command).await,
         Command::Ledger(command) => ledger::run(context, command).await,
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { output } => shell::man(output.as_deref()),

@@ -74,11 +74,9 @@ pub fn decided(sort: Sort, name: &str) -> Option<Decision> {
             "SELECT, UPDATE (run_id)",
             "SELECT, INSERT, UPDATE (voided_at)",
         ),
-        (Sort::Table, "handed_on") => decision(
-            "SELECT",
-            "SELECT",
-            "SELECT, INSERT, UPDATE (review_id)",
-        ),
+        (Sort::Table, "handed_on") => {
+            decision("SELECT", "SELECT", "SELECT, INSERT, UPDATE (review_id)")
+        }
         (Sort::Table, "instruction") => decision(
             "SELECT",
             "SELECT",

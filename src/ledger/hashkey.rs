@@ -102,7 +102,11 @@ impl HashKey {
         };
         mac.update(PREFIX);
         mac.update(text.as_bytes());
-        format!("hmac:{}:{}", self.id, hex::encode(mac.finalize().into_bytes()))
+        format!(
+            "hmac:{}:{}",
+            self.id,
+            hex::encode(mac.finalize().into_bytes())
+        )
     }
 }
 
@@ -115,7 +119,10 @@ mod tests {
     fn a_hash_is_what_openssl_says() {
         let keys = HashKeys::first([1, 2, 3, 4], Zeroizing::new([7; 32]));
         let hash = keys.hash("42");
-        assert_eq!(hash, "hmac:01020304:e03acd009ee0d6608131c9525d246aa588a50ded3b75ec58209d8ae88c04ce38");
+        assert_eq!(
+            hash,
+            "hmac:01020304:e03acd009ee0d6608131c9525d246aa588a50ded3b75ec58209d8ae88c04ce38"
+        );
         assert_eq!(keys.is_of(&hash, "42"), Some(true));
         assert_eq!(keys.is_of(&hash, "43"), Some(false));
         let other = HashKeys::first([1, 2, 3, 5], Zeroizing::new([7; 32]));

@@ -6,13 +6,16 @@
 //! and conditions are written into it: whoever places one takes the decisions' lock and
 //! increments the epoch, so that no batch of a plan without them comes after.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
 use super::judge::{Judge, all, any, key_array};
-use crate::catalog::Table;
-use crate::decisions::RuleHold;
-use crate::ident::{TableName, literal};
-use crate::schedule::Condition;
+use super::key::Key;
+use crate::catalog::{Catalog, Table};
+use crate::decisions::{Decisions, RuleHold};
+use crate::ident::{Ident, TableName, literal};
+use crate::schedule::{Condition, Schedule};
 
 /// That the hold `h` protects on a day, as SQL.
 pub(super) fn binds(day: NaiveDate) -> String {
@@ -20,6 +23,91 @@ pub(super) fn binds(day: NaiveDate) -> String {
         "(h.released_at IS NULL AND h.expired_at IS NULL \
          AND (h.until_on IS NULL OR h.until_on >= DATE '{day}') OR h.not_before > DATE '{day}')"
     )
+}
+
+/// Asks how many records of its table a hold on a class or a condition would cover today.
+#[must_use]
+pub fn covered(schedule: &Schedule, catalog: &Catalog, on: NaiveDate, hold: &RuleHold) -> String {
+    let decisions = Decisions::before_migration();
+    let judge = Judge {
+        schedule,
+        catalog,
+        decisions: &decisions,
+        today: on,
+        mute: &BTreeMap::new(),
+        waiting: None,
+    };
+    format!(
+        "SELECT count(*) FROM {} AS t WHERE {}",
+        hold.table.quoted(),
+        judge.covers(hold, &hold.table, "t")
+    )
+}
+
+/// The numbers of the holds that protect the record with key `$1…` itself; `None` where no hold
+/// could be recorded.
+pub(super) fn holders(judge: &Judge<'_>, table: &Table, key: &Key) -> Option<String> {
+    if !judge.decisions.recorded() {
+        return None;
+    }
+    let on_rules: Vec<String> = judge
+        .decisions
+        .holds()
+        .iter()
+        .filter(|hold| hold.binds.on(judge.today))
+        .map(|hold| {
+            format!(
+                "CASE WHEN {} THEN {} END",
+                judge.covers(hold, &table.name, "t"),
+                hold.id
+            )
+        })
+        .collect();
+    let mut which = vec![format!(
+        "{} AND h.key = {}",
+        judge.open_holds(&table.name),
+        key_array(table, "t")
+    )];
+    which.extend(judge.subjects(&table.name).iter().map(|column| {
+        format!(
+            "h.scope = 'subject' AND h.subject = t.{}::text AND {}",
+            column.quoted(),
+            binds(judge.today)
+        )
+    }));
+    Some(format!(
+        "SELECT array_remove(ARRAY[{}]::bigint[], NULL) || ARRAY(SELECT h.hold_id FROM retentiond.hold h WHERE {}) \
+         FROM {} AS t WHERE {}",
+        on_rules.join(", "),
+        any(which),
+        table.name.quoted(),
+        key.is("t", 1),
+    ))
+}
+
+/// Asks of each table whose class names a data subject how many records are about `$1`.
+#[must_use]
+pub fn about(schedule: &Schedule, catalog: &Catalog) -> Vec<(TableName, String)> {
+    let mut tables: BTreeMap<&TableName, Vec<String>> = BTreeMap::new();
+    for class in schedule.classes() {
+        let there = |column: &&Ident| {
+            let table = catalog.table(class.table());
+            table.is_some_and(|table| table.column(column).is_some())
+        };
+        if let Some(column) = subject(class).filter(there) {
+            let is = format!("t.{}::text = $1", column.quoted());
+            let conditions = tables.entry(class.table()).or_default();
+            if !conditions.contains(&is) {
+                conditions.push(is);
+            }
+        }
+    }
+    let counts = tables.into_iter().map(|(table, conditions)| {
+        let is = any(conditions);
+        let sql = format!("SELECT count(*) FROM {} AS t WHERE {is}", table.quoted());
+        (table.clone(), sql)
+    });
+    counts.collect()
 }
 
 impl Judge<'_> {
@@ -69,14 +157,7 @@ impl Judge<'_> {
         if !self.decisions.recorded() {
             return None;
         }
-        let mut columns: Vec<_> = self.on(table).filter_map(subject).collect();
-        columns.retain(|column| {
-            let table = self.catalog.table(table);
-            table.is_some_and(|table| table.column(column).is_some())
-        });
-        columns.sort();
-        columns.dedup();
-        let held = columns.into_iter().map(|column| {
+        let held = self.subjects(table).into_iter().map(|column| {
             format!(
                 "({a}.{}::text IN (SELECT h.subject FROM retentiond.hold h \
                  WHERE h.scope = 'subject' AND {})) IS TRUE",
@@ -85,6 +166,18 @@ impl Judge<'_> {
             )
         });
         Some(any(held.collect()))
+    }
+
+    /// The columns of a table that name whom its rows are about.
+    fn subjects(&self, table: &TableName) -> Vec<&Ident> {
+        let there = |column: &&Ident| {
+            let table = self.catalog.table(table);
+            table.is_some_and(|table| table.column(column).is_some())
+        };
+        let mut columns: Vec<&Ident> = self.on(table).filter_map(subject).filter(there).collect();
+        columns.sort();
+        columns.dedup();
+        columns
     }
 
     /// The hold covers the row: its class claims it, or did when the hold was placed, and its
@@ -122,6 +215,6 @@ impl Judge<'_> {
     }
 }
 
-fn subject(_class: &crate::schedule::Class) -> Option<&crate::ident::Ident> {
+fn subject(_class: &crate::schedule::Class) -> Option<&Ident> {
     None
 }

@@ -50,6 +50,15 @@ impl Key {
             .join(", ")
     }
 
+    /// That a row has the key of the texts from `$first` on.
+    pub(super) fn is(&self, a: &str, first: usize) -> String {
+        let columns = self.columns.iter().zip(first..);
+        columns
+            .map(|(c, nth)| format!("{a}.{} = ${nth}::text::{}", c.name.quoted(), c.type_name))
+            .collect::<Vec<_>>()
+            .join(" AND ")
+    }
+
     pub(super) fn typed(&self) -> Vec<(&Ident, &str)> {
         self.columns
             .iter()

@@ -27,6 +27,7 @@ mod parents;
 mod privileges;
 mod probe;
 mod question;
+mod queue;
 mod related;
 mod relations;
 mod returned;
@@ -51,11 +52,13 @@ pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
 pub use erase::{ErasedTable, Erasing, Found as FoundRelation};
 pub use follow::{Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
+pub use held::{about, covered};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
 pub use privileges::{ClassNeeds, Needed, Needs, Unreadable, needs, statements, together};
 pub use probe::{Probe, probes};
+pub use queue::Queue;
 pub use related::{Read, Reads};
 pub use returned::present;
 pub use scan::{Bounded, DayAs, Direct, Scan};
@@ -230,6 +233,12 @@ pub struct Questions {
     pub parents: Vec<ParentQuestion>,
     /// How records are named.
     pub key: Key,
+    /// What waits for reviewers. It does not count towards the plan's digest.
+    #[serde(skip)]
+    pub queue: Option<Queue>,
+    /// The numbers of the holds that protect the record with key `$1…` itself.
+    #[serde(skip)]
+    pub holders: Option<String>,
 }
 
 /// Draws the plan of one day.
@@ -385,6 +394,7 @@ fn class_plan(
         let key = Key::of(table);
         let explain = question::explain(judge, class, &fit.relations, table, &key);
         let parents = parents::parents(judge, &fit.relations, table);
+        let holders = held::holders(judge, table, &key);
         questions = Some(match class.dispose() {
             Some(dispose) => Questions {
                 count: question::count(judge, class, dispose, &fit.relations, table),
@@ -404,6 +414,12 @@ fn class_plan(
                     table,
                 )),
                 waits: question::waits(judge, class, dispose, &fit.relations, table),
+                queue: judge
+                    .decisions
+                    .recorded()
+                    .then(|| queue::queue(judge, class, dispose, &fit.relations, table, &key))
+                    .flatten(),
+                holders,
                 explain,
                 parents,
                 key,
@@ -417,6 +433,8 @@ fn class_plan(
                 dependants: Vec::new(),
                 oldest: None,
                 waits: None,
+                queue: None,
+                holders,
                 explain,
                 parents,
                 key,

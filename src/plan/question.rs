@@ -354,19 +354,6 @@ pub(super) fn explain(
     table: &Table,
     key: &Key,
 ) -> String {
-    let by_key: Vec<String> = key
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(nth, c)| {
-            format!(
-                "t.{} = ${}::text::{}",
-                c.name.quoted(),
-                nth + 1,
-                c.type_name
-            )
-        })
-        .collect();
     let held = any(vec![
         judge.held(table, "t"),
         judge.dependant_held(relations, table, "t"),
@@ -402,6 +389,6 @@ pub(super) fn explain(
         judge.claims(class, "t"),
         judge.might_claim(class, "t"),
         table.name.quoted(),
-        by_key.join(" AND ")
+        key.is("t", 1)
     )
 }

@@ -36,7 +36,13 @@ impl Form {
     #[must_use]
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
-            Self::Hold => &["litigation", "foi", "access-request", "safeguarding", "other"],
+            Self::Hold => &[
+                "litigation",
+                "foi",
+                "access-request",
+                "safeguarding",
+                "other",
+            ],
             Self::Exemption => &["archiving", "research", "statistics"],
             Self::Restriction => &["restriction"],
         }
@@ -124,7 +130,11 @@ impl<'a> NewHold<'a> {
             ("owner", self.owner),
         ];
         words.extend(self.authority.map(|authority| ("authority", authority)));
-        if let Scope::Class { condition: Some(condition), .. } = self.scope {
+        if let Scope::Class {
+            condition: Some(condition),
+            ..
+        } = self.scope
+        {
             words.push(("condition", condition));
         }
         words
@@ -146,7 +156,10 @@ pub async fn place_hold(
     let (mut table, mut key, mut subject, mut subject_id) = (None, None, None, None);
     let (mut class, mut claim, mut condition) = (None, None, None);
     let scope = match hold.scope {
-        Scope::Record { table: of, key: named } => {
+        Scope::Record {
+            table: of,
+            key: named,
+        } => {
             (table, key) = (Some(of), Some(named.to_texts()));
             "record"
         }
@@ -154,7 +167,12 @@ pub async fn place_hold(
             (subject, subject_id) = (Some(id), Some(hash));
             "subject"
         }
-        Scope::Class { class: of, table: on, claim: own, condition: only } => {
+        Scope::Class {
+            class: of,
+            table: on,
+            claim: own,
+            condition: only,
+        } => {
             (class, table, claim, condition) = (Some(of.as_str()), Some(on), own, only);
             if only.is_some() { "condition" } else { "class" }
         }
@@ -398,16 +416,16 @@ fn read(row: &PgRow) -> Result<Hold, sqlx::Error> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn holds(
-    conn: &mut PgConnection,
-    forms: &[Form],
-) -> Result<Vec<Hold>, ReviewError> {
+pub async fn holds(conn: &mut PgConnection, forms: &[Form]) -> Result<Vec<Hold>, ReviewError> {
     let names: Vec<&str> = forms.iter().map(|form| form.name()).collect();
     let sql = format!(
         "SELECT {COLUMNS} FROM retentiond.hold WHERE form = ANY ($1)
           ORDER BY released_at IS NOT NULL OR expired_at IS NOT NULL, hold_id"
     );
-    let rows = crate::store::planned(&sql).bind(names).fetch_all(conn).await?;
+    let rows = crate::store::planned(&sql)
+        .bind(names)
+        .fetch_all(conn)
+        .await?;
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
@@ -417,6 +435,9 @@ pub async fn holds(
 /// When the database does not answer.
 pub async fn find_hold(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, ReviewError> {
     let sql = format!("SELECT {COLUMNS} FROM retentiond.hold WHERE hold_id = $1");
-    let row = crate::store::planned(&sql).bind(id).fetch_optional(conn).await?;
+    let row = crate::store::planned(&sql)
+        .bind(id)
+        .fetch_optional(conn)
+        .await?;
     Ok(row.as_ref().map(read).transpose()?)
 }

@@ -33,7 +33,12 @@ pub async fn instruct(
 ) -> Result<i64, ReviewError> {
     let mut tx = begin(conn).await?;
     let salt = salt()?;
-    let NewInstruction { class, by, reference, until } = *instruction;
+    let NewInstruction {
+        class,
+        by,
+        reference,
+        until,
+    } = *instruction;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO retentiond.instruction
              (class_id, given_by, reference, until_on, recorded_by, recorded_at, salt)

@@ -21,7 +21,9 @@ use sqlx::{Connection, PgConnection, Transaction};
 pub use acceptance::{
     AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion, bring_into_force, lift_limits,
 };
-pub use hold::{Form, Hold, NewHold, Scope, find_hold, holds, note_expired, place_hold, release_hold};
+pub use hold::{
+    Form, Hold, NewHold, Scope, find_hold, holds, note_expired, place_hold, release_hold,
+};
 pub use instruction::{Instruction, NewInstruction, instruct, instructions, withdraw};
 pub use operator::{Operator, Role, add_operator, operators, remove_operator, roles_of};
 pub use pause::{Pause, pause, pauses, resume};
@@ -145,7 +147,9 @@ async fn note(
 ) -> Result<(), ReviewError> {
     for id in ledger::store::next_entry_ids(tx, 1).await? {
         let mut entry = Entry::new(id, now, action, actor);
-        entry.class = said.class.and_then(|class| crate::ident::ClassId::new(class));
+        entry.class = said
+            .class
+            .and_then(|class| crate::ident::ClassId::new(class));
         entry.table = said.table.cloned();
         entry.count = said.count;
         entry.manifest = said.records.map(|records| records.root);
@@ -181,7 +185,10 @@ async fn manifest<'k>(
             return Ok(None);
         };
         let (trigger, last_day) = (days(trigger), days(last_day));
-        if manifest.push(key.values(), trigger, last_day, None).is_err() {
+        if manifest
+            .push(key.values(), trigger, last_day, None)
+            .is_err()
+        {
             return Ok(None);
         }
     }

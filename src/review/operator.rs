@@ -25,7 +25,12 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Reviewer, Self::Holds, Self::Administrator];
+    pub const ALL: [Self; 4] = [
+        Self::Viewer,
+        Self::Reviewer,
+        Self::Holds,
+        Self::Administrator,
+    ];
 
     /// Its name.
     #[must_use]
@@ -174,5 +179,7 @@ pub async fn roles_of(conn: &mut PgConnection, name: &str) -> Result<Vec<Role>, 
         return Ok(Role::ALL.to_vec());
     }
     let own = all.iter().filter(|operator| operator.name == name);
-    Ok(own.filter_map(|operator| operator.role.parse().ok()).collect())
+    Ok(own
+        .filter_map(|operator| operator.role.parse().ok())
+        .collect())
 }

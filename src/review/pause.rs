@@ -64,7 +64,10 @@ pub async fn resume(
     .fetch_all(&mut *tx)
     .await?;
     if over.is_empty() {
-        let name = class.map_or_else(|| "everything".to_owned(), |class| format!("class `{class}`"));
+        let name = class.map_or_else(
+            || "everything".to_owned(),
+            |class| format!("class `{class}`"),
+        );
         return Err(ReviewError::NotPaused(name));
     }
     for id in &over {

@@ -100,7 +100,13 @@ pub async fn review(
     .fetch_one(&mut *tx)
     .await?;
     for records in review.records.chunks(CHUNK) {
-        let rows = Rows { id, review, records, actor, now };
+        let rows = Rows {
+            id,
+            review,
+            records,
+            actor,
+            now,
+        };
         match review.decision {
             Decision::Approve => rows.approve(&mut tx).await?,
             Decision::Keep(until) => {

@@ -136,11 +136,13 @@ impl LostDecisions {
                     by: entry.actor.clone(),
                     at: entry.at,
                 };
-                self.paused.extend(number(entry, "pause").map(|id| (id, pause)));
+                self.paused
+                    .extend(number(entry, "pause").map(|id| (id, pause)));
             }
             // One that began before the backup goes on, until somebody resumes again.
             (Action::Resumed, _) => {
-                self.paused.retain(|id, _| Some(*id) != number(entry, "pause"));
+                self.paused
+                    .retain(|id, _| Some(*id) != number(entry, "pause"));
             }
             // One that was placed and released since is over.
             (Action::HoldReleased, Some(hold)) if self.placed.remove(&hold).is_some() => {}

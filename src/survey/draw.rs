@@ -141,7 +141,8 @@ async fn decided(
             .await?;
     let there = waiting.map_or(&[][..], Schedule::classes);
     for class in schedule.classes().iter().chain(there) {
-        let named = |pause: &Option<String>| pause.as_ref().is_none_or(|id| id == class.id().as_str());
+        let named =
+            |pause: &Option<String>| pause.as_ref().is_none_or(|id| id == class.id().as_str());
         if paused.iter().any(named) {
             decisions = decisions.with_pause(class.id().clone());
         }

@@ -314,16 +314,45 @@ async fn holds(
     table: &TableName,
     key: &RecordKey,
 ) -> Result<Vec<Held>, SurveyError> {
-    let rows = sqlx::query(
-        "SELECT hold_id, kind, reference, until_on FROM retentiond.hold
-          WHERE table_name = $1 AND key = $2 AND released_at IS NULL
-            AND (until_on IS NULL OR until_on >= $3) ORDER BY hold_id",
-    )
-    .bind(table.to_string())
-    .bind(key.to_texts())
-    .bind(drawn.plan.on())
-    .fetch_all(conn)
-    .await
+    let holders = drawn
+        .plan
+        .classes()
+        .iter()
+        .filter(|class| &class.table == table)
+        .find_map(|class| class.questions.as_ref()?.holders.as_ref());
+    let rows = match holders {
+        Some(sql) => {
+            let mut query = store::planned(sql);
+            for value in key.to_texts() {
+                query = query.bind(value);
+            }
+            let row = query.fetch_optional(&mut *conn).await.map_err(database)?;
+            let ids: Vec<i64> = match row {
+                Some(row) => row.try_get(0).map_err(database)?,
+                None => Vec::new(),
+            };
+            sqlx::query(
+                "SELECT hold_id, kind, reference, until_on FROM retentiond.hold
+                  WHERE hold_id = ANY ($1) ORDER BY hold_id",
+            )
+            .bind(ids)
+            .fetch_all(conn)
+            .await
+        }
+        // No class says anything of the table.
+        None => {
+            sqlx::query(
+                "SELECT hold_id, kind, reference, until_on FROM retentiond.hold
+                  WHERE table_name = $1 AND key = $2 AND released_at IS NULL AND expired_at IS NULL
+                    AND (until_on IS NULL OR until_on >= $3) ORDER BY hold_id",
+            )
+            .bind(table.to_string())
+            .bind(key.to_texts())
+            .bind(drawn.plan.on())
+            .fetch_all(conn)
+            .await
+        }
+    }
     .map_err(database)?;
     rows.iter()
         .map(|row| {

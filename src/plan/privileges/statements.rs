@@ -19,6 +19,9 @@ pub(super) fn asking(class: &ClassPlan) -> Vec<String> {
         explain,
         parents,
         key: _,
+        // They read what the others read.
+        queue: _,
+        holders: _,
     } = questions;
     let mut found = vec![count.clone(), explain.clone()];
     found.extend(dependants.iter().map(|(_, sql)| sql.clone()));

@@ -248,6 +248,10 @@ codes! {
     Unconfirmed = "R0417" Error;
     /// What was accepted was lost with a backup.
     AcceptAgain = "R0418" Error;
+    /// There is no such hold, instruction, pause or operator, or no such record in a queue.
+    NoSuchDecision = "R0419" Error;
+    /// Whoever asks may not decide that.
+    NotAllowed = "R0420" Error;
     /// No version of the schedule was ever accepted.
     NeverAccepted = "R0490" Error;
     /// Nothing has this digest that could be accepted.

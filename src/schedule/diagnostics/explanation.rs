@@ -498,6 +498,18 @@ impl Code {
                  `retentiond plan` and accepts a version of the schedule, also where the schedule says \
                  that acceptance is automatic."
             }
+            Self::NoSuchDecision => {
+                "A command names a hold, an exemption, an instruction, a pause, an operator, or a record of \
+                 a review queue that is not there, or that is over already. Nothing was changed. The \
+                 `list` command of the same name shows what there is; `retentiond explain TABLE KEY` \
+                 says why a record is kept, or that it is gone."
+            }
+            Self::NotAllowed => {
+                "Operators are registered, and whoever gives this command has no role that covers it. \
+                 Reviewers decide about queues; holds officers place and release holds and exemptions; \
+                 administrators do all of that, accept, instruct, pause, and say who else may. Without \
+                 any operator every system account may everything; the first has to be an administrator."
+            }
             Self::BadLimit => {
                 "A limit on how much may go at once has a value that means nothing: `max_rows` is a \
                  whole number of records, `max_share` a share of the table over 0 and up to 1, and \
