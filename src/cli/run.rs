@@ -152,6 +152,9 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
         report.id,
         output::counted(report.entries, "entry", "entries")
     ));
+    for sink in &report.sinks {
+        output::text(&output::sink(sink));
+    }
     for erasure in &report.erasures {
         let (class, table) = (&erasure.class, &erasure.table);
         let done = match erasure.status {
