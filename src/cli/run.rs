@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, F
     let only = context.classes(&schedule, &arguments.classes)?;
     let settings = context.settings()?;
     let url = context.url(&settings)?;
-    super::tracing::start(&settings, context.global.verbose, context.global.quiet);
+    super::tracing::start_run(&settings, context.global.verbose, context.global.quiet);
     if context.global.dry_run {
         let mut conn = context.connect(&settings).await?;
         super::plan::show(

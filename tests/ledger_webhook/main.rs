@@ -351,11 +351,26 @@ async fn a_run_and_the_status_say_which_receiver_is_behind_and_why() {
         out.contains("Webhook archive has every published entry."),
         "{out}"
     );
+    // In text too, where standard error is the journal; not beside what is for people.
+    for (journal, lines) in [(None, 0), (Some("8:42"), 1)] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_retentiond"));
+        run.arg("run").env_clear().env("DATABASE_URL", &url);
+        run.env("RETENTIOND__STATE__DIRECTORY", path("state"));
+        run.envs(journal.map(|stream| ("JOURNAL_STREAM", stream)));
+        let ran = run.current_dir(folder.path()).output().unwrap();
+        let err = String::from_utf8(ran.stderr).unwrap();
+        let whole = |line: &&str| {
+            line.contains("checkpoint published size=") && line.contains("note=\"retentiond/")
+        };
+        assert!(err.lines().filter(whole).count() >= lines, "{err}");
+        assert_eq!(
+            journal.is_some(),
+            err.contains("checkpoint published"),
+            "{err}"
+        );
+    }
     let (_, out, _) = said(&["status"]);
-    assert!(
-        out.contains("Webhook archive has every published entry."),
-        "{out}"
-    );
+    assert!(out.contains("Webhook archive lacks the last "), "{out}");
     for request in receiver.requests.lock().unwrap().iter() {
         assert!(!request.body.contains("Jane Roe"));
         assert!(!request.body.contains(&hex::encode("Jane Roe")));
