@@ -76,14 +76,49 @@ impl Erasure {
 }
 
 /// Where the ledger's key is, and where it is published.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Ledger {
     published: Option<PathBuf>,
     key_file: Option<PathBuf>,
     backups_kept_days: Option<u32>,
+    webhooks: BTreeMap<String, Webhook>,
+}
+
+/// A receiver of what the ledger publishes.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    url: SecretString,
+    secret_file: PathBuf,
+    timeout: Duration,
+}
+
+impl Webhook {
+    /// Where it is; `https`, or `http` on this machine. It may hold a password.
+    #[must_use]
+    pub fn url(&self) -> &SecretString {
+        &self.url
+    }
+
+    /// The file with the secret that it is signed with.
+    #[must_use]
+    pub fn secret_file(&self) -> &Path {
+        &self.secret_file
+    }
+
+    /// How long it has for an answer.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
 }
 
 impl Ledger {
+    /// The receivers of what is published, by name.
+    #[must_use]
+    pub fn webhooks(&self) -> &BTreeMap<String, Webhook> {
+        &self.webhooks
+    }
+
     /// How many days backups of the database are kept, if that is declared.
     #[must_use]
     pub fn backups_kept_days(&self) -> Option<u32> {
@@ -233,8 +268,19 @@ impl Settings {
             },
             ledger: Ledger {
                 published: raw.ledger.published,
-                key_file: raw.ledger.key_file.or_else(|| credential(&environment)),
+                key_file: raw
+                    .ledger
+                    .key_file
+                    .or_else(|| credential(&environment, "ledger.key")),
                 backups_kept_days: raw.ledger.backups_kept_days,
+                webhooks: raw
+                    .ledger
+                    .webhooks
+                    .into_iter()
+                    .filter_map(|(name, raw)| {
+                        Some((name.clone(), raw.webhook(&name, &environment)?))
+                    })
+                    .collect(),
             },
             erasure: Erasure {
                 url: raw.erasure.database_url.map(SecretString::from),
@@ -368,10 +414,15 @@ impl Log {
     }
 }
 
-/// The ledger's key among systemd's credentials, if it is given there.
-fn credential(environment: &BTreeMap<String, String>) -> Option<PathBuf> {
-    let path = Path::new(environment.get("CREDENTIALS_DIRECTORY")?).join("ledger.key");
+/// A file among systemd's credentials, if it is given there.
+fn credential(environment: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
+    let path = Path::new(environment.get("CREDENTIALS_DIRECTORY")?).join(name);
     path.exists().then_some(path)
+}
+
+/// A receiver's secret among them.
+fn webhook_credential(environment: &BTreeMap<String, String>, name: &str) -> Option<PathBuf> {
+    credential(environment, &format!("webhook.{name}"))
 }
 
 /// The XDG base directory specification has `~/.local/state`, and ignores a
@@ -505,6 +556,33 @@ struct RawLedger {
     published: Option<PathBuf>,
     key_file: Option<PathBuf>,
     backups_kept_days: Option<u32>,
+    webhooks: BTreeMap<String, RawWebhook>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWebhook {
+    url: String,
+    secret_file: Option<PathBuf>,
+    #[serde(default = "webhook_timeout")]
+    timeout_milliseconds: u64,
+}
+
+fn webhook_timeout() -> u64 {
+    5_000
+}
+
+impl RawWebhook {
+    /// Whole, since `reading` has refused one without a secret.
+    fn webhook(self, name: &str, environment: &BTreeMap<String, String>) -> Option<Webhook> {
+        Some(Webhook {
+            url: SecretString::from(self.url),
+            secret_file: self
+                .secret_file
+                .or_else(|| webhook_credential(environment, name))?,
+            timeout: Duration::from_millis(self.timeout_milliseconds),
+        })
+    }
 }
 
 #[derive(Default, Deserialize)]

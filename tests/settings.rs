@@ -156,6 +156,79 @@ fn every_kind_of_value_can_come_from_the_environment() {
 }
 
 #[test]
+fn a_webhook_is_https_or_on_this_machine_and_has_a_secret() {
+    let of = |url: &str| {
+        from_text(&format!(
+            "[ledger.webhooks.archive]\nurl = \"{url}\"\nsecret_file = \"/s\"\n"
+        ))
+    };
+    for url in [
+        "https://archive.example.org/x?token=hunter2",
+        "http://localhost:8080",
+        "http://127.0.0.2/x",
+        "http://[::1]:9/",
+    ] {
+        let settings = of(url).unwrap();
+        let webhook = &settings.ledger().webhooks()["archive"];
+        assert_eq!(webhook.url().expose_secret(), url);
+        assert_eq!(webhook.secret_file(), Path::new("/s"));
+        assert_eq!(webhook.timeout(), Duration::from_secs(5));
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+    for url in [
+        "http://archive.example.org/hunter2",
+        "http://localhost.example.org/hunter2",
+        "http://128.0.0.1/hunter2",
+        "ftp://localhost/hunter2",
+        "hunter2",
+    ] {
+        let error = of(url).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.contains("`ledger.webhooks.archive.url` must be a URL"),
+            "{shown}"
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    assert_eq!(
+        said_of(
+            "[ledger.webhooks.Archive]\nurl = \"https://a\"\n[ledger.webhooks.a]\n\
+             url = \"https://a\"\ntimeout_milliseconds = 49\n[ledger.webhooks.b]\n\
+             secret_file = \"/s\"\nsecret = \"x\"\n"
+        ),
+        "1: `ledger.webhooks.Archive`: a webhook's name is lower-case letters, digits, `-` and `_`\n\
+         5: `ledger.webhooks.a.timeout_milliseconds` must be a whole number from 50 to 15000\n\
+         8: there is no setting `ledger.webhooks.b.secret`; did you mean `ledger.webhooks.b.secret_file`?\n\
+         4: `ledger.webhooks.a` lacks a `secret_file` (or the systemd credential `webhook.NAME`)\n\
+         7: `ledger.webhooks.b` lacks a `url`"
+    );
+}
+
+#[test]
+fn a_webhook_from_the_environment_takes_its_secret_from_the_service_manager() {
+    let folder = Folder::new();
+    let secret = folder.file("webhook.archive", "whsec_");
+    let settings = from_environment(&[
+        (
+            "RETENTIOND__LEDGER__WEBHOOKS__ARCHIVE__URL",
+            "https://a.example/",
+        ),
+        (
+            "RETENTIOND__LEDGER__WEBHOOKS__ARCHIVE__TIMEOUT_MILLISECONDS",
+            "70",
+        ),
+        (
+            "CREDENTIALS_DIRECTORY",
+            secret.parent().unwrap().to_str().unwrap(),
+        ),
+    ])
+    .unwrap();
+    let webhook = &settings.ledger().webhooks()["archive"];
+    assert_eq!(webhook.secret_file(), secret);
+    assert_eq!(webhook.timeout(), Duration::from_millis(70));
+}
+
+#[test]
 fn a_store_may_have_a_hyphen_and_number_types_may_meet() {
     let settings =
         from_text("[stores.my-media]\npath = \"/m\"\n[throttle]\nduty_cycle = 1\n").unwrap();

@@ -345,3 +345,20 @@ mod tests {
             .collect()
     }
 }
+
+/// How a receiver of the ledger stands, in a sentence.
+pub(super) fn sink(sink: &crate::ledger::publish::SinkReport) -> String {
+    let name = &sink.name;
+    let lacks = match sink.behind {
+        None => "is at a place that is not known".to_owned(),
+        Some(0) => "has every published entry".to_owned(),
+        Some(behind) => format!(
+            "lacks the last {}",
+            counted(behind, "published entry", "published entries")
+        ),
+    };
+    match &sink.failure {
+        None => format!("Webhook {name} {lacks}."),
+        Some(why) => format!("Webhook {name} {lacks}: {why}. The next publication tries again."),
+    }
+}

@@ -79,9 +79,7 @@ impl Progress {
                     self.say(&format!("{class}: {reason}"));
                 }
             }
-            Event::Published(signed) => {
-                tracing::debug!(size = signed.size, "checkpoint published");
-            }
+            Event::Published(_) => {}
             Event::Unpublished(reason) => {
                 if self.style != Style::Silent {
                     self.say(&format!(

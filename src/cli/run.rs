@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, F
     let only = context.classes(&schedule, &arguments.classes)?;
     let settings = context.settings()?;
     let url = context.url(&settings)?;
-    super::tracing::start(&settings, context.global.verbose, context.global.quiet);
+    super::tracing::start_run(&settings, context.global.verbose, context.global.quiet);
     if context.global.dry_run {
         let mut conn = context.connect(&settings).await?;
         super::plan::show(
@@ -152,6 +152,9 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
         report.id,
         output::counted(report.entries, "entry", "entries")
     ));
+    for sink in &report.sinks {
+        output::text(&output::sink(sink));
+    }
     for erasure in &report.erasures {
         let (class, table) = (&erasure.class, &erasure.table);
         let done = match erasure.status {

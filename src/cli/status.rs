@@ -1,13 +1,17 @@
 //! `retentiond status`: where everything stands, asked of the database.
 
 use serde_json::json;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
 use super::versions;
+use crate::daemon::tick;
+use crate::ledger::publish::{self, SinkReport};
+use crate::ledger::store;
 use crate::schedule::Code;
+use crate::settings::Settings;
 use crate::survey::{self, Overview};
 
 pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
@@ -29,19 +33,35 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
         });
     }
     let overview = survey::overview(&mut conn, &drawn).await?;
+    let sinks = sinks(&mut conn, &settings).await?;
     let _ = conn.close().await;
     if context.json() {
         let mut object = json!({ "status": overview });
         object["status"]["version"] = versions::to_json(&schedule, &versions);
+        object["status"]["sinks"] = json!(sinks);
         output::json(&object);
     } else {
         print(&overview, schedule.time_zone());
+        for sink in &sinks {
+            output::text(&output::sink(sink));
+        }
         let remarks = versions::remarks(&schedule, &versions);
         if !remarks.is_empty() {
             output::text(&remarks.join("\n"));
         }
     }
     Ok(0)
+}
+
+/// How the receivers of the ledger stand; nothing is asked where there are none.
+async fn sinks(conn: &mut PgConnection, settings: &Settings) -> Result<Vec<SinkReport>, Failure> {
+    let webhooks = tick::webhooks(settings);
+    if webhooks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let origin = store::origin(conn).await?;
+    let places = tick::places(settings)?;
+    Ok(publish::standing(&origin, &places, webhooks)?)
 }
 
 fn print(overview: &Overview, zone: chrono_tz::Tz) {

@@ -39,15 +39,8 @@ impl Teller {
                     );
                 }
             }
-            // Whole, so that the journal is one more place outside the database that has it.
-            Event::Published(signed) => {
-                tracing::info!(
-                    size = signed.size,
-                    root = hex::encode(signed.root),
-                    note = signed.note,
-                    "checkpoint published"
-                );
-            }
+            // The log says it itself, whoever publishes.
+            Event::Published(_) => {}
             Event::Unpublished(words) => {
                 tracing::error!(error = words, "ledger not sealed or published");
             }

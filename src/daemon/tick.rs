@@ -15,7 +15,7 @@ use crate::enforce::{
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
 use crate::ledger::details::{self, Dropping};
-use crate::ledger::publish::{self, Log, LogError, Places};
+use crate::ledger::publish::{self, Log, LogError, Places, Webhook};
 use crate::plan::Plan;
 use crate::review::{self, How, NewVersion, ReviewError};
 use crate::schedule::Schedule;
@@ -159,6 +159,20 @@ pub fn places(settings: &Settings) -> Result<Places, SettingsError> {
     })
 }
 
+/// The receivers of the log.
+#[must_use]
+pub fn webhooks(settings: &Settings) -> Vec<Webhook> {
+    let webhooks = settings.ledger().webhooks().iter();
+    webhooks
+        .map(|(name, webhook)| Webhook {
+            name: name.clone(),
+            url: webhook.url().clone(),
+            secret_file: webhook.secret_file().to_owned(),
+            timeout: webhook.timeout(),
+        })
+        .collect()
+}
+
 /// A name for this process that another can be told while it waits for a lease.
 #[must_use]
 pub fn holder() -> String {
@@ -235,6 +249,7 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
     }
     let stores = stores(order.settings)?;
     let log = Log::open(conn, &places).await?;
+    let log = log.with_webhooks(&places, webhooks(order.settings));
     if let Some(what) = log.moved(conn).await? {
         (order.observe)(Event::Moved(what));
     }
@@ -282,7 +297,31 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
     if let Some(plan) = erasing {
         erase(conn, order, &plan, &pass, &mut report).await?;
     }
+    tell_sinks(&log, order, &mut report).await;
     Ok(report)
+}
+
+/// Lets the receivers catch up, unless somebody wants to stop, and says how they stand.
+async fn tell_sinks(log: &Log, order: &Order<'_>, report: &mut RunReport) {
+    tokio::select! {
+        biased;
+        () = order.stop.cancelled() => {}
+        () = log.catch_up(order.now) => {}
+    }
+    match log.sinks() {
+        Ok(sinks) => report.sinks = sinks,
+        Err(error) => report.unpublished = Some(error.to_string()),
+    }
+    for sink in &report.sinks {
+        if let Some(failure) = &sink.failure {
+            tracing::error!(
+                webhook = sink.name,
+                behind = sink.behind,
+                error = failure,
+                "a receiver of the ledger has not everything; the next publication tries again"
+            );
+        }
+    }
 }
 
 /// The files of tables, once the pass is over: as the maintainer, in the maintainer's window.

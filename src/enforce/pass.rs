@@ -471,6 +471,7 @@ async fn finish(
         entries,
         checkpoint: None,
         unpublished: None,
+        sinks: Vec::new(),
     };
     let word = serde_json::to_value(outcome)
         .ok()

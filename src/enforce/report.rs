@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::erase::{ErasureReport, ErasureStatus};
 use crate::ident::ClassId;
 use crate::ledger::details::YearDetails;
+use crate::ledger::publish::SinkReport;
 
 /// One pass.
 #[derive(Debug, Clone, Serialize)]
@@ -40,6 +41,9 @@ pub struct RunReport {
     /// Why the ledger could not be published. What was done is in the database all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unpublished: Option<String>,
+    /// How the receivers of what is published stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<SinkReport>,
 }
 
 /// Where the sealed log stands.
@@ -172,7 +176,7 @@ pub enum Status {
 
 impl RunReport {
     /// 1 when a class failed or was refused, a record was set aside or the ledger could not
-    /// be published, 3 when something
+    /// be published everywhere, 3 when something
     /// waits for a person, else 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -181,6 +185,7 @@ impl RunReport {
         let erasure = |status| self.erasures.iter().any(|e| e.status == status);
         if self.classes.iter().any(failed)
             || self.unpublished.is_some()
+            || self.sinks.iter().any(|sink| sink.failure.is_some())
             || erasure(ErasureStatus::Failed)
         {
             1

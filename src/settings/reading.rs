@@ -22,6 +22,8 @@ const PREFIX: &str = "RETENTIOND__";
 enum Kind {
     /// Any text that is not empty.
     Text,
+    /// A URL that things are sent to: `https`, or `http` to this machine.
+    Receiver,
     /// A window of the day.
     Window,
     /// A path from the root on: the working directory of a service is an accident.
@@ -38,6 +40,9 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text => f.write_str("text that is not empty"),
+            Self::Receiver => f.write_str(
+                "a URL that begins with https://, or with http:// and a host of this machine (localhost, 127.0.0.1, [::1])",
+            ),
             Self::Window => f.write_str("two times of a day such as 01:00-05:00"),
             Self::Folder => f.write_str("an absolute path"),
             Self::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
@@ -71,7 +76,7 @@ impl Key {
     }
 }
 
-/// Every key but `stores.NAME.path`.
+/// Every key but `stores.NAME.path` and those of `ledger.webhooks.NAME`.
 pub const KEYS: [Key; 14] = [
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
@@ -99,6 +104,14 @@ pub const KEYS: [Key; 14] = [
     Key::new("erasure", "database_url", Kind::Text),
     Key::new("erasure", "window", Kind::Window),
     Key::new("state", "directory", Kind::Folder),
+];
+
+/// The keys of `ledger.webhooks.NAME`.
+const WEBHOOK: [(&str, Kind); 3] = [
+    ("url", Kind::Receiver),
+    ("secret_file", Kind::Folder),
+    // Shorter than a lease, which is not renewed meanwhile.
+    ("timeout_milliseconds", Kind::Whole(50, 15_000)),
 ];
 
 /// Where a value was written.
@@ -137,6 +150,10 @@ pub enum Fault {
     Unknown(Option<String>),
     /// The name of a store is not plain.
     StoreName,
+    /// The name of a webhook is not plain.
+    WebhookName,
+    /// A webhook without a URL or a secret: what it lacks.
+    Lacks(&'static str),
     /// It is a section, and was given a value.
     Section,
     /// What it must be.
@@ -156,6 +173,11 @@ impl fmt::Display for Problem {
                 f,
                 "`{key}`: a store's name is lower-case letters, digits, `-` and `_`"
             ),
+            Fault::WebhookName => write!(
+                f,
+                "`{key}`: a webhook's name is lower-case letters, digits, `-` and `_`"
+            ),
+            Fault::Lacks(what) => write!(f, "`{key}` lacks {what}"),
             Fault::Section => write!(f, "`{key}` is a section with keys of its own, not a value"),
             Fault::Value(kind) => write!(f, "`{key}` must be {kind}"),
         }
@@ -172,7 +194,16 @@ enum Node {
 fn node(path: &[String]) -> Node {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match *names.as_slice() {
-        [] | ["stores"] => return Node::Section,
+        [] | ["stores"] | ["ledger", "webhooks"] => return Node::Section,
+        ["ledger", "webhooks", name, ..] if !is_store_name(name) => {
+            return Node::None(Fault::WebhookName);
+        }
+        ["ledger", "webhooks", _] => return Node::Section,
+        ["ledger", "webhooks", _, key] => {
+            if let Some((_, kind)) = WEBHOOK.iter().find(|(name, _)| *name == key) {
+                return Node::Value(*kind);
+            }
+        }
         ["stores", name] | ["stores", name, "path"] if !is_store_name(name) => {
             return Node::None(Fault::StoreName);
         }
@@ -206,6 +237,11 @@ fn nearest(path: &[String]) -> Option<String> {
         && first == "stores"
     {
         known.push(format!("stores.{name}.path"));
+    }
+    if let [first, second, name, _] = path
+        && (first.as_str(), second.as_str()) == ("ledger", "webhooks")
+    {
+        known.extend(WEBHOOK.map(|(key, _)| format!("ledger.webhooks.{name}.{key}")));
     }
     if path.len() == 1 {
         known = KEYS.iter().map(|key| key.section.to_owned()).collect();
@@ -251,12 +287,13 @@ pub(super) fn layered<T: DeserializeOwned>(
             collected.variable(name, path, value);
         }
     }
+    collected.webhooks(environment);
     if !collected.problems.is_empty() {
         return Err(SettingsError::Invalid(collected.problems));
     }
     // `config`'s errors quote values, so they end here.
     let mut builder = config::Config::builder();
-    for (key, value) in collected.values {
+    for (key, value, _) in collected.values {
         builder = builder
             .set_override(key, value)
             .map_err(|_| SettingsError::Contradiction)?;
@@ -277,7 +314,7 @@ fn unreadable(path: &Path, source: io::Error) -> SettingsError {
 /// What was read so far: later values stand later, and win.
 #[derive(Default)]
 struct Collected {
-    values: Vec<(String, config::Value)>,
+    values: Vec<(String, config::Value, Place)>,
     problems: Vec<Problem>,
 }
 
@@ -311,7 +348,7 @@ impl Collected {
                 (Node::Section, _) => self.problem(here, path, Fault::Section),
                 (Node::None(fault), _) => self.problem(here, path, fault),
                 (Node::Value(kind), value) => match from_toml(kind, value) {
-                    Some(value) => self.values.push((path.join("."), value)),
+                    Some(value) => self.values.push((path.join("."), value, here)),
                     None => self.problem(here, path, Fault::Value(kind.to_string())),
                 },
             }
@@ -325,9 +362,36 @@ impl Collected {
             Node::Section => self.problem(here, &path, Fault::Section),
             Node::None(fault) => self.problem(here, &path, fault),
             Node::Value(kind) => match from_text(kind, value) {
-                Some(value) => self.values.push((path.join("."), value)),
+                Some(value) => self.values.push((path.join("."), value, here)),
                 None => self.problem(here, &path, Fault::Value(kind.to_string())),
             },
+        }
+    }
+
+    /// Whether each webhook has all that it needs, once every layer is read.
+    fn webhooks(&mut self, environment: &BTreeMap<String, String>) {
+        const PREFIX: &str = "ledger.webhooks.";
+        let mut found: BTreeMap<String, (Place, [bool; 2])> = BTreeMap::new();
+        for (key, _, place) in &self.values {
+            let webhook = key
+                .strip_prefix(PREFIX)
+                .and_then(|rest| rest.split_once('.'));
+            let Some((name, key)) = webhook else { continue };
+            let entry = found.entry(name.to_owned());
+            let (_, has) = entry.or_insert_with(|| (place.clone(), [false; 2]));
+            has[0] |= key == "url";
+            has[1] |= key == "secret_file";
+        }
+        for (name, (place, [url, secret])) in found {
+            let path = ["ledger", "webhooks", &name].map(str::to_owned);
+            if !url {
+                self.problem(place.clone(), &path, Fault::Lacks("a `url`"));
+            }
+            if !secret && super::webhook_credential(environment, &name).is_none() {
+                let lacks =
+                    Fault::Lacks("a `secret_file` (or the systemd credential `webhook.NAME`)");
+                self.problem(place, &path, lacks);
+            }
         }
     }
 
@@ -349,9 +413,10 @@ fn from_toml(kind: Kind, value: &DeValue<'_>) -> Option<config::Value> {
         _ => "",
     };
     match (kind, value) {
-        (Kind::Text | Kind::Window | Kind::Folder | Kind::Word(_), DeValue::String(text)) => {
-            from_text(kind, text)
-        }
+        (
+            Kind::Text | Kind::Receiver | Kind::Window | Kind::Folder | Kind::Word(_),
+            DeValue::String(text),
+        ) => from_text(kind, text),
         (Kind::Whole(..), DeValue::Integer(_))
         | (Kind::Number(..), DeValue::Integer(_) | DeValue::Float(_)) => from_text(kind, number),
         _ => None,
@@ -362,6 +427,7 @@ fn from_toml(kind: Kind, value: &DeValue<'_>) -> Option<config::Value> {
 fn from_text(kind: Kind, text: &str) -> Option<config::Value> {
     match kind {
         Kind::Text => (!text.trim().is_empty()).then(|| text.into()),
+        Kind::Receiver => is_receiver(text).then(|| text.into()),
         Kind::Window => super::window(text).map(|_| text.into()),
         Kind::Folder => Path::new(text).is_absolute().then(|| text.into()),
         Kind::Word(words) => words.contains(&text).then(|| text.into()),
@@ -373,5 +439,19 @@ fn from_text(kind: Kind, text: &str) -> Option<config::Value> {
             let number: f64 = text.parse().ok()?;
             (least..=most).contains(&number).then(|| number.into())
         }
+    }
+}
+
+/// In the clear only to this machine.
+fn is_receiver(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else {
+        return false;
+    };
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => true,
+        ("http", Some(url::Host::Domain(name))) => name == "localhost",
+        ("http", Some(url::Host::Ipv4(address))) => address.is_loopback(),
+        ("http", Some(url::Host::Ipv6(address))) => address.is_loopback(),
+        _ => false,
     }
 }

@@ -57,7 +57,7 @@ pub enum FolderError {
 #[derive(Debug, Clone)]
 pub struct Folder(PathBuf);
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
     move |source| FolderError::File { what, path, source }
 }
@@ -113,6 +113,19 @@ impl Folder {
                 Ok((size, note))
             })
             .collect()
+    }
+
+    /// The checkpoint that was published for a size.
+    pub(super) fn checkpoint_at(&self, size: u64) -> Result<(String, Checkpoint), FolderError> {
+        let path = self.0.join("checkpoints").join(numbered(size));
+        let note = fs::read_to_string(&path).map_err(failed("read", &path))?;
+        let read = Note::parse(&note)
+            .map_err(Into::into)
+            .and_then(|parsed| Checkpoint::read(&parsed));
+        match read {
+            Ok(checkpoint) => Ok((note, checkpoint)),
+            Err(source) => Err(FolderError::Checkpoint { path, source }),
+        }
     }
 
     /// From which server and database it was published last; `None` if that was not noted.
@@ -394,7 +407,7 @@ fn named(part: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// A file that has all of `text`, or is as it was before.
-fn whole(path: &Path, text: &str) -> Result<(), FolderError> {
+pub(super) fn whole(path: &Path, text: &str) -> Result<(), FolderError> {
     let part = path.with_extension("part");
     let mut file = make(&part)?;
     file.write_all(text.as_bytes())
@@ -404,7 +417,7 @@ fn whole(path: &Path, text: &str) -> Result<(), FolderError> {
 }
 
 /// The files of a folder whose names are numbers, in their order; none if it is not there.
-fn files(folder: &Path) -> Result<BTreeMap<u64, PathBuf>, FolderError> {
+pub(super) fn files(folder: &Path) -> Result<BTreeMap<u64, PathBuf>, FolderError> {
     let mut found = BTreeMap::new();
     for path in listed(folder)? {
         let whole = path.extension().is_none_or(|ending| ending == "jsonl");
@@ -418,7 +431,7 @@ fn files(folder: &Path) -> Result<BTreeMap<u64, PathBuf>, FolderError> {
     Ok(found)
 }
 
-fn folders(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
+pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let mut found = listed(folder)?;
     found.retain(|path| path.is_dir());
     found.sort();

@@ -7,32 +7,42 @@
 
 mod folder;
 mod outside;
+mod part;
 mod replay;
 mod segment;
+mod sinks;
+mod webhook;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
+use futures_util::future::join_all;
 use sqlx::{PgConnection, Row};
 
 pub use folder::{Folder, FolderError, Writing};
 pub use outside::{verify_export, verify_folder};
 pub use replay::{Lost, Publication, ReplayError};
 pub use segment::{EntryLine, ManifestLine};
+pub use sinks::SinkReport;
+pub use webhook::{Webhook, WebhookError};
 
 use super::checkpoint::Checkpoint;
 use super::keyring::{KeyError, Keyring};
 use super::note::{Key, Verifier};
 use super::store::{self, Cluster, LedgerError, Signed};
+use sinks::{SendClock, Sink};
 
 /// While something acts, what was done is published at least this often.
 const OFTEN: Duration = Duration::from_secs(60);
 
 /// How long to wait for another process that writes to the published log.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a receiver that answers may be caught up with at the end of a pass.
+const CATCH_UP: Duration = Duration::from_secs(600);
 
 /// Why a log cannot be signed, published, or gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +128,12 @@ impl Places {
         self.own(origin).join("origin.json")
     }
 
+    /// The file that says how far a receiver of the log is.
+    fn webhook_file(&self, origin: &str, name: &str) -> PathBuf {
+        let file = self.own(origin).join("webhooks").join(name);
+        file.with_extension("json")
+    }
+
     /// The folder that a log is published to.
     #[must_use]
     pub fn folder(&self, origin: &str) -> Folder {
@@ -136,6 +152,8 @@ pub struct Log {
     keys: Vec<Verifier>,
     folder: Folder,
     published: Mutex<Option<Instant>>,
+    sinks: Vec<Sink>,
+    clock: OnceLock<SendClock>,
 }
 
 impl Log {
@@ -166,7 +184,39 @@ impl Log {
             key,
             folder,
             published: Mutex::new(None),
+            sinks: Vec::new(),
+            clock: OnceLock::new(),
         })
+    }
+
+    /// The same, which also sends what it publishes to these receivers.
+    #[must_use]
+    pub fn with_webhooks(mut self, places: &Places, webhooks: Vec<Webhook>) -> Self {
+        let origin = self.key.verifier().name().to_owned();
+        let sink = |webhook| Sink::new(webhook, places, &origin);
+        self.sinks = webhooks.into_iter().map(sink).collect();
+        self
+    }
+
+    /// How the receivers stand.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn sinks(&self) -> Result<Vec<SinkReport>, FolderError> {
+        reports(&self.sinks, &self.folder)
+    }
+
+    /// Sends the receivers what they lack, until they have everything, fail, or ten minutes
+    /// are over. For the end of a pass. One that failed before is not tried again.
+    pub async fn catch_up(&self, now: DateTime<Utc>) {
+        self.send(now, Some(CATCH_UP)).await;
+    }
+
+    /// Side by side, so that none waits for another.
+    async fn send(&self, now: DateTime<Utc>, long: Option<Duration>) {
+        let clock = *self.clock.get_or_init(|| SendClock::of(now));
+        let sending = self.sinks.iter();
+        join_all(sending.map(|sink| sink.send(&self.folder, clock, long))).await;
     }
 
     /// The log's key.
@@ -250,6 +300,8 @@ impl Log {
         let signed = outcome?;
         given_back.map_err(LedgerError::writing)?;
         *lock(&self.published) = Some(Instant::now());
+        // Nobody has to wait for this who publishes too.
+        self.send(now, None).await;
         Ok(signed)
     }
 
@@ -328,8 +380,37 @@ impl Log {
             root: signed.root,
         };
         writing.finish(&signed.note, &checkpoint, &self.keys)?;
+        // Whole, so that the journal is one more place outside the database that has it.
+        tracing::info!(
+            size = signed.size,
+            root = hex::encode(signed.root),
+            note = signed.note,
+            "checkpoint published"
+        );
         Ok(())
     }
+}
+
+/// How the receivers of a log stand, by what is remembered of them.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn standing(
+    origin: &str,
+    places: &Places,
+    webhooks: Vec<Webhook>,
+) -> Result<Vec<SinkReport>, FolderError> {
+    let sink = |webhook| Sink::new(webhook, places, origin);
+    let sinks: Vec<Sink> = webhooks.into_iter().map(sink).collect();
+    reports(&sinks, &places.folder(origin))
+}
+
+fn reports(sinks: &[Sink], folder: &Folder) -> Result<Vec<SinkReport>, FolderError> {
+    if sinks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let published = folder.checkpoint()?.map_or(0, |(_, newest)| newest.size);
+    Ok(sinks.iter().map(|sink| sink.report(published)).collect())
 }
 
 /// Compares the database with what was published of its log, where that is and with the keys
