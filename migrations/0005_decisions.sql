@@ -28,7 +28,7 @@ ALTER TABLE retentiond.hold
         WHEN 'hold' THEN kind IN ('litigation', 'foi', 'access-request', 'safeguarding', 'other')
         WHEN 'exemption' THEN kind IN ('archiving', 'research', 'statistics') AND until_on IS NULL
         ELSE kind = form END),
-    ADD CONSTRAINT hold_scope_check CHECK (CASE scope
+    ADD CONSTRAINT hold_scope_fits CHECK (CASE scope
         WHEN 'record' THEN table_name IS NOT NULL AND key IS NOT NULL
         WHEN 'subject' THEN subject_id IS NOT NULL
              AND (subject IS NOT NULL OR released_at IS NOT NULL OR expired_at IS NOT NULL)

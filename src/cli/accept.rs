@@ -12,7 +12,7 @@ use super::versions::{self, full};
 use crate::daemon::tick;
 use crate::ident::ClassId;
 use crate::ledger::publish;
-use crate::review::{self, AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion};
+use crate::review::{self, AcceptedPlan, DueBeforeAndAfter, How, NewLift, NewVersion, Role};
 use crate::schedule::{Change, Code, Schedule};
 use crate::survey::{self, Accepted, ClassCounts, StoppedPlan, SurveyError, Versions};
 
@@ -45,6 +45,7 @@ pub(super) async fn run(context: &Context, arguments: args::Accept) -> Result<u8
             hint: Some("run `retentiond migrate` first".to_owned()),
         });
     }
+    super::desk::allowed(&mut conn, &context.actor(), Role::Administrator).await?;
     if !context.global.dry_run
         && let Ok(places) = tick::places(&settings)
     {

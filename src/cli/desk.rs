@@ -52,18 +52,7 @@ impl Desk {
             });
         }
         let actor = context.actor();
-        let own = review::roles_of(&mut conn, &actor).await?;
-        if !own.iter().any(|own| own.covers(role)) {
-            return Err(Failure::usage(
-                Code::NotAllowed,
-                format!(
-                    "`{actor}` may not do that: it takes the role {}",
-                    role.name()
-                ),
-                "an administrator gives it with `retentiond operator add NAME --role ROLE`; \
-                 whose word it is is said with --as NAME",
-            ));
-        }
+        allowed(&mut conn, &actor, role).await?;
         let places = tick::places(&settings).ok();
         if role != Role::Viewer
             && !context.global.dry_run
@@ -115,6 +104,27 @@ impl Desk {
         survey::key_columns(&self.drawn.catalog, table)
             .ok_or_else(|| super::explain::no_key(&self.drawn.catalog, table))
     }
+}
+
+/// Whether somebody may decide what takes a role. Everybody who reaches the database may look.
+pub(super) async fn allowed(
+    conn: &mut PgConnection,
+    actor: &str,
+    role: Role,
+) -> Result<(), Failure> {
+    let own = review::roles_of(conn, actor).await?;
+    if role == Role::Viewer || own.iter().any(|own| own.covers(role)) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        Code::NotAllowed,
+        format!(
+            "`{actor}` may not do that: it takes the role {}",
+            role.name()
+        ),
+        "an administrator gives it with `retentiond operator add NAME --role ROLE`; \
+         whose word it is is said with --as NAME",
+    ))
 }
 
 /// A condition from the command line, in the form that the schedule knows.

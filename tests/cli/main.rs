@@ -13,6 +13,7 @@ mod bad_input;
 mod certificates;
 mod command;
 mod coverage;
+mod deciding;
 mod demo;
 mod explaining;
 mod init;
