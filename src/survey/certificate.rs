@@ -14,8 +14,8 @@ use super::status::bookkeeping;
 use crate::catalog;
 use crate::ident::{ClassId, TableName};
 use crate::ledger::certificate::{
-    Approval, Certificate, ClassPart, EntryPart, FilesPart, PassPart, Reasoned, RecordLine,
-    ScheduleVersion, Stage, Subject, TablePart, method,
+    Approval, Certificate, ClassPart, EntryPart, FilesPart, Opening, PassPart, Reasoned,
+    RecordLine, ScheduleVersion, Stage, Subject, TablePart, method,
 };
 use crate::ledger::note::Verifier;
 use crate::ledger::proof::Proof;
@@ -644,12 +644,24 @@ async fn digest_of_run(conn: &mut PgConnection, run: i64) -> Result<Option<[u8; 
     Ok(digest.and_then(|digest| digest.try_into().ok()))
 }
 
-/// By whose word the class went over its limits in that pass.
+/// By whose word the class went over its limits in that pass, and what was disposed of: what
+/// reviewers approved, and the controller's orders that were in force.
 async fn approvals(
     conn: &mut PgConnection,
     class: &ClassId,
     run: Option<i64>,
 ) -> Result<Vec<Approval>, SurveyError> {
+    let mut found = lifts(conn, class, run).await.map_err(bookkeeping)?;
+    found.extend(reviews(conn, class, run).await.map_err(bookkeeping)?);
+    found.extend(orders(conn, class, run).await.map_err(bookkeeping)?);
+    Ok(found)
+}
+
+async fn lifts(
+    conn: &mut PgConnection,
+    class: &ClassId,
+    run: Option<i64>,
+) -> Result<Vec<Approval>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT due, accepted_by, accepted_at, reason FROM retentiond.limit_lift
          WHERE class_id = $1 AND $2 = ANY (runs) ORDER BY lift_id",
@@ -657,18 +669,105 @@ async fn approvals(
     .bind(class.as_str())
     .bind(run)
     .fetch_all(conn)
-    .await
-    .map_err(bookkeeping)?;
-    let column = bookkeeping;
+    .await?;
     rows.iter()
         .map(|row| {
-            let due: i64 = row.try_get("due").map_err(column)?;
+            let due: i64 = row.try_get("due")?;
             Ok(Approval {
                 what: format!("{due} records at once, over the class's limits"),
-                by: row.try_get("accepted_by").map_err(column)?,
-                at: row.try_get("accepted_at").map_err(column)?,
-                reason: row.try_get("reason").map_err(column)?,
+                by: row.try_get("accepted_by")?,
+                at: row.try_get("accepted_at")?,
+                reason: row.try_get("reason")?,
+                opens: None,
             })
         })
         .collect()
+}
+
+async fn reviews(
+    conn: &mut PgConnection,
+    class: &ClassId,
+    run: Option<i64>,
+) -> Result<Vec<Approval>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT r.review_id, r.decided_by, r.decided_at, r.reason, r.salt, count(*) AS records
+           FROM retentiond.approval AS a JOIN retentiond.review AS r USING (review_id)
+          WHERE a.run_id = $2 AND a.class_id = $1 GROUP BY r.review_id ORDER BY r.review_id",
+    )
+    .bind(class.as_str())
+    .bind(run)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let (by, reason): (String, String) =
+                (row.try_get("decided_by")?, row.try_get("reason")?);
+            let (records, salt): (i64, Vec<u8>) = (row.try_get("records")?, row.try_get("salt")?);
+            let noun = if records == 1 { "record" } else { "records" };
+            Ok(Approval {
+                what: format!("{records} {noun}, after a review"),
+                at: row.try_get("decided_at")?,
+                opens: Some(Opening {
+                    action: Action::Approved.name().to_owned(),
+                    detail: "review".to_owned(),
+                    number: row.try_get("review_id")?,
+                    salt: hex::encode(salt),
+                    words: words(&[("by", &by), ("reason", &reason)]),
+                }),
+                by,
+                reason,
+            })
+        })
+        .collect()
+}
+
+/// Those that were in force when the pass began.
+async fn orders(
+    conn: &mut PgConnection,
+    class: &ClassId,
+    run: Option<i64>,
+) -> Result<Vec<Approval>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT i.* FROM retentiond.instruction AS i, retentiond.run AS r
+          WHERE r.run_id = $2 AND i.class_id = $1 AND i.recorded_at <= r.started_at
+            AND (i.withdrawn_at IS NULL OR i.withdrawn_at > r.started_at)
+            AND (i.until_on IS NULL OR i.until_on >= r.started_at::date)
+          ORDER BY i.instruction_id",
+    )
+    .bind(class.as_str())
+    .bind(run)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let (given_by, reference, by): (String, String, String) = (
+                row.try_get("given_by")?,
+                row.try_get("reference")?,
+                row.try_get("recorded_by")?,
+            );
+            let salt: Vec<u8> = row.try_get("salt")?;
+            Ok(Approval {
+                what: format!("The class, as {given_by} ordered"),
+                at: row.try_get("recorded_at")?,
+                opens: Some(Opening {
+                    action: Action::Instructed.name().to_owned(),
+                    detail: "instruction".to_owned(),
+                    number: row.try_get("instruction_id")?,
+                    salt: hex::encode(salt),
+                    words: words(&[
+                        ("given-by", &given_by),
+                        ("reference", &reference),
+                        ("by", &by),
+                    ]),
+                }),
+                by: format!("recorded by {by}"),
+                reason: reference,
+            })
+        })
+        .collect()
+}
+
+fn words(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
 }

@@ -113,6 +113,14 @@ async fn every_failure_that_can_be_brought_about() {
     let ours = Desk::with(&admin, &schedule);
     assert_eq!(ours.run("migrate").code, 0);
     shown("R0490", &ours, "run");
+    shown("R0419", &ours, "hold release 7 --reason over");
+    assert_eq!(ours.run("operator add Jo --role administrator").code, 0);
+    shown("R0420", &ours, "pause --reason moving --as Kim");
+    assert_eq!(
+        ours.run("operator add root --role administrator --as Jo")
+            .code,
+        0
+    );
     shown("R0491", &ours, "accept 0000000000 --reason none");
     let automatic = schedule.replacen("[[class]]", "accept = \"automatic\"\n\n[[class]]", 1);
     let ours = Desk::with(&admin, &automatic);

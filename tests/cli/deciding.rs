@@ -1,6 +1,7 @@
 //! What people decide on a command line, and what the next pass makes of it.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::command::Desk;
 use crate::{office, support};
@@ -20,6 +21,20 @@ async fn open() -> (String, Desk) {
 
 async fn letters(url: &str) -> Vec<String> {
     support::texts(url, "SELECT id::text FROM letter ORDER BY id").await
+}
+
+/// The hash over a decision's words, as docs/LEDGER.md has it.
+fn committed(opens: &Value) -> String {
+    let mut bytes = b"retentiond commitment v1\n".to_vec();
+    bytes.extend(hex::decode(opens["salt"].as_str().unwrap()).unwrap());
+    for pair in opens["words"].as_array().unwrap() {
+        for text in pair.as_array().unwrap() {
+            let text = text.as_str().unwrap();
+            bytes.push(u8::try_from(text.len()).unwrap());
+            bytes.extend(text.bytes());
+        }
+    }
+    hex::encode(Sha256::digest(&bytes))
 }
 
 /// The ids of what waits.
@@ -71,6 +86,26 @@ async fn what_is_approved_goes_with_the_next_pass_and_nothing_else() {
     assert_eq!(letters(&url).await, ["2", "3", "4", "5", "6", "7"]);
     let used = "SELECT count(*) FROM retentiond.approval WHERE run_id IS NOT NULL";
     assert_eq!(support::number(&url, used).await, 1);
+
+    // The certificate has the words, and the ledger's entry a hash over them.
+    let (code, certificate) = desk.json("ledger certificate --run 2 --as-format json");
+    assert_eq!(code, 0, "{certificate}");
+    let class = &certificate["certificate"]["passes"][0]["classes"][0];
+    let approval = &class["approvals"][0];
+    assert_eq!(
+        approval["what"],
+        json!("1 record, after a review"),
+        "{certificate}"
+    );
+    assert_eq!(approval["reason"], json!("nothing open"));
+    let entry =
+        "SELECT encode(body, 'escape') FROM retentiond.ledger_entry WHERE action = 'approved'";
+    let entry = support::texts(&url, entry).await;
+    assert!(
+        entry[0].contains(&committed(&approval["opens"])),
+        "{entry:?}"
+    );
+    assert!(!entry[0].contains("nothing open"));
 
     // In bulk, by a condition; what is kept is asked about again, what is handed on is shown.
     let line = [

@@ -176,6 +176,24 @@ pub struct Approval {
     pub at: DateTime<Utc>,
     /// Why.
     pub reason: String,
+    /// How the words are held to the ledger; none of what has no entry of its own with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens: Option<Opening>,
+}
+
+/// The words of a decision with the salt that the hash in its entry was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Opening {
+    /// The action of the entry.
+    pub action: String,
+    /// The entry's detail that names the decision, such as `review`.
+    pub detail: String,
+    /// Its value there.
+    pub number: i64,
+    /// In hexadecimal.
+    pub salt: String,
+    /// Names and words, in the order in which they are hashed.
+    pub words: Vec<(String, String)>,
 }
 
 /// A reason, and how many records it kept.
