@@ -436,6 +436,21 @@ const TABLE: &[Row] = &[
         &["class `notes`: the gate is instruction instead of review"],
     ),
     row(
+        (CLASS, "approvals"),
+        "gate = \"review\"",
+        "gate = \"review\"\napprovals = 2",
+        BACK,
+        &["class `notes`: the number of approvals is 2 instead of 1"],
+    ),
+    // Another column may name fewer people.
+    row(
+        (CLASS, "subject"),
+        "table = \"memo\"",
+        "table = \"memo\"\nsubject = \"author_id\"",
+        BACK,
+        &["class `notes`: the subject is author_id instead of none"],
+    ),
+    row(
         (CLASS, "dependants"),
         "[\"page\", ",
         "[\"page\", \"stamp\", ",

@@ -80,13 +80,9 @@ async fn queue(
         table: class.table().clone(),
         digest: *class.digest(),
         columns,
-        approvals: class.dispose().map_or(1, approvals),
+        approvals: class.dispose().map_or(1, |rule| rule.approvals),
         queued,
     })
-}
-
-fn approvals(_dispose: &crate::schedule::Dispose) -> u32 {
-    1
 }
 
 async fn queues(
@@ -306,7 +302,7 @@ async fn revoke(context: &Context, ids: &[String], reason: &str) -> Result<u8, F
                 table: class.table().clone(),
                 digest: *class.digest(),
                 columns,
-                approvals: class.dispose().map_or(1, approvals),
+                approvals: class.dispose().map_or(1, |rule| rule.approvals),
                 queued: vec![one],
             }),
         }

@@ -108,6 +108,7 @@ pub(super) fn fit(class: &Class, catalog: &Catalog, known: &[Link]) -> Fit {
     };
     condition(&mut fit, class, table, class.claim(), "where", catalog);
     relation(&mut fit, class, table);
+    subject(&mut fit, class, table);
     let Some(dispose) = class.dispose() else {
         return fit;
     };
@@ -123,6 +124,24 @@ pub(super) fn fit(class: &Class, catalog: &Catalog, known: &[Link]) -> Fit {
     dependants::dependants(&mut fit, class, dispose, catalog, known);
     files(&mut fit, class, dispose, catalog);
     fit
+}
+
+/// A hold on a person protects by the column that names people, so that it has to be there.
+fn subject(fit: &mut Fit, class: &Class, table: &Table) {
+    if let Some(column) = class.subject()
+        && table.column(column).is_none()
+    {
+        fit.refuse(
+            Code::NoSuchColumn,
+            format!(
+                "class `{}`: there is no column `{column}` in table `{}`",
+                class.id(),
+                table.name
+            ),
+            near_column(column, table),
+            class.place("subject"),
+        );
+    }
 }
 
 fn relation(fit: &mut Fit, class: &Class, table: &Table) {

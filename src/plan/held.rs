@@ -15,7 +15,7 @@ use super::key::Key;
 use crate::catalog::{Catalog, Table};
 use crate::decisions::{Decisions, RuleHold};
 use crate::ident::{Ident, TableName, literal};
-use crate::schedule::{Condition, Schedule};
+use crate::schedule::{Class, Condition, Schedule};
 
 /// That the hold `h` protects on a day, as SQL.
 pub(super) fn binds(day: NaiveDate) -> String {
@@ -94,7 +94,7 @@ pub fn about(schedule: &Schedule, catalog: &Catalog) -> Vec<(TableName, String)>
             let table = catalog.table(class.table());
             table.is_some_and(|table| table.column(column).is_some())
         };
-        if let Some(column) = subject(class).filter(there) {
+        if let Some(column) = class.subject().filter(there) {
             let is = format!("t.{}::text = $1", column.quoted());
             let conditions = tables.entry(class.table()).or_default();
             if !conditions.contains(&is) {
@@ -174,7 +174,11 @@ impl Judge<'_> {
             let table = self.catalog.table(table);
             table.is_some_and(|table| table.column(column).is_some())
         };
-        let mut columns: Vec<&Ident> = self.on(table).filter_map(subject).filter(there).collect();
+        let mut columns: Vec<&Ident> = self
+            .on(table)
+            .filter_map(Class::subject)
+            .filter(there)
+            .collect();
         columns.sort();
         columns.dedup();
         columns
@@ -213,8 +217,4 @@ impl Judge<'_> {
             Ok(_) | Err(_) => "TRUE".to_owned(),
         }
     }
-}
-
-fn subject(_class: &crate::schedule::Class) -> Option<&Ident> {
-    None
 }

@@ -547,7 +547,7 @@ impl<'a> Judge<'a> {
             key_array(table, a),
             self.approval_binds(class, step, a),
         );
-        match approvals(class) {
+        match class.dispose().map_or(1, |own| own.approvals) {
             0 | 1 => format!("EXISTS (SELECT 1 FROM {binding})"),
             several => {
                 format!("(SELECT count(DISTINCT p.approved_by) FROM {binding}) >= {several}")
@@ -657,9 +657,4 @@ pub(super) fn equal(left: &[Ident], l: &str, right: &[Ident], r: &str) -> String
         .map(|(left, right)| format!("{l}.{} = {r}.{}", left.quoted(), right.quoted()))
         .collect::<Vec<_>>()
         .join(" AND ")
-}
-
-/// How many people have to approve a record of the class.
-fn approvals(_class: &Class) -> u32 {
-    1
 }

@@ -152,6 +152,17 @@ impl<'a> Comparison<'a> {
         walk.differs("table", "the table", old.table(), new.table());
         let (before, after) = (condition(old.claim()), condition(new.claim()));
         walk.differs("where", "the condition", before, after);
+        if old.subject() != new.subject() {
+            let name = |class: &Class| {
+                class
+                    .subject()
+                    .map_or_else(|| "none".to_owned(), ToString::to_string)
+            };
+            let what = instead("the subject", &name(new), &name(old));
+            // Where none was named before, a hold on a person protects more than it did.
+            walk.add("subject", what, old.subject().is_some());
+            mild.subject = new.subject.clone();
+        }
         match (old.rule(), new.rule()) {
             (Rule::Dispose(before), Rule::Dispose(after)) => {
                 let harmless = walk.disposal(before, after);
@@ -269,6 +280,17 @@ impl<'a> Comparison<'a> {
             self.add("gate", what, old.gate != Gate::None);
             mild.gate = new.gate;
         }
+        // Without reviews nobody approves anything.
+        let reviewed = old.gate == Gate::Review && new.gate == Gate::Review;
+        if old.approvals != new.approvals {
+            let what = instead(
+                "the number of approvals",
+                &new.approvals.to_string(),
+                &old.approvals.to_string(),
+            );
+            self.add("approvals", what, reviewed && new.approvals < old.approvals);
+        }
+        mild.approvals = new.approvals;
         if touches_nothing {
             mild.dependants.clone_from(&new.dependants);
             mild.files.clone_from(&new.files);

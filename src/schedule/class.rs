@@ -19,6 +19,7 @@ pub struct Class {
     pub(super) title: String,
     pub(super) table: TableName,
     pub(super) claim: Option<Condition>,
+    pub(super) subject: Option<Ident>,
     pub(super) rule: Rule,
     pub(super) authority: String,
     pub(super) lawful_basis: Option<String>,
@@ -81,6 +82,8 @@ pub struct Dispose {
     pub notice: Option<u32>,
     /// What a due record waits for.
     pub gate: Gate,
+    /// How many different people have to approve a record of a class with reviews; else 1.
+    pub approvals: u32,
     /// The tables whose rows go with a record, or are unlinked from it.
     pub dependants: Vec<Dependant>,
     /// The columns that name files which go with a record.
@@ -470,6 +473,12 @@ impl Class {
     #[must_use]
     pub fn claim(&self) -> Option<&Condition> {
         self.claim.as_ref()
+    }
+
+    /// The column that names whom a record is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&Ident> {
+        self.subject.as_ref()
     }
 
     /// What the schedule orders for them.

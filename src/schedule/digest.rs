@@ -100,6 +100,10 @@ pub(super) fn of_class(class: &Class) -> [u8; 32] {
     canonical.text(class.table().schema().as_str());
     canonical.text(class.table().name().as_str());
     canonical.condition(class.claim());
+    if let Some(column) = class.subject() {
+        canonical.text("subject");
+        canonical.text(column.as_str());
+    }
     match class.rule() {
         Rule::Retain {
             owner: _,
@@ -176,6 +180,10 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
             canonical.text(&stage.after.interval_sql());
             disposal(canonical, &stage.disposal);
         }
+    }
+    if dispose.approvals != 1 {
+        canonical.text("approvals");
+        canonical.number(dispose.approvals as usize);
     }
     if let Some(days) = dispose.notice {
         canonical.text("notice");

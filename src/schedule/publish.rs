@@ -94,6 +94,10 @@ impl Words {
                 }
                 match dispose.gate {
                     Gate::None => {}
+                    Gate::Review if dispose.approvals > 1 => {
+                        let _ =
+                            write!(then, ", once {} people have reviewed it", dispose.approvals);
+                    }
                     Gate::Review => then.push_str(", once a person has reviewed it"),
                     Gate::Instruction => then.push_str(", once the controller has instructed it"),
                 }

@@ -123,11 +123,11 @@ fn class() -> impl Strategy<Value = Class> {
     (
         "[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,5}){0,2}",
         (words(), words(), option::of(words())),
-        (table(), option::of(test())),
+        (table(), option::of(test()), option::of(name())),
         order,
     )
         .prop_map(
-            |(id, (title, authority, basis), (table, claim), mut order)| {
+            |(id, (title, authority, basis), (table, claim, subject), mut order)| {
                 if let Order::Dispose(rule) = &mut order {
                     agree(rule, &table);
                 }
@@ -136,6 +136,7 @@ fn class() -> impl Strategy<Value = Class> {
                     title,
                     table,
                     claim,
+                    subject,
                     authority,
                     basis,
                     order,
@@ -197,7 +198,10 @@ fn disposes() -> impl Strategy<Value = Disposes> {
         prop_oneof![1 => Just(What::Flag), 2 => columns(), 3 => Just(What::Delete)],
         vec((1u32..40, 0u32..28, option::of(columns())), 0..3),
         option::of(1u32..400),
-        select(Gate::ALL.to_vec()),
+        (
+            select(Gate::ALL.to_vec()),
+            prop_oneof![Just(1u32), 1u32..=9],
+        ),
     );
     let hanging = (
         vec(
@@ -219,7 +223,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
     (time, what, hanging, limits).prop_map(
         |(
             (trigger, plausible_from, trigger_zone, from_end_of, (months, days), tolerance, active),
-            (limit, disposal, stages, notice, gate),
+            (limit, disposal, stages, notice, (gate, approvals)),
             (dependants, files),
             (max_rows, max_share, max_growth, erasure),
         )| {
@@ -282,6 +286,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 stages,
                 notice,
                 gate,
+                approvals,
                 dependants,
                 files,
                 max_rows,
@@ -297,6 +302,9 @@ fn disposes() -> impl Strategy<Value = Disposes> {
 pub fn agree(rule: &mut Disposes, own: &Table) {
     if rule.disposal == What::Flag {
         rule.erasure = Erasure::Ordinary;
+    }
+    if rule.gate != Gate::Review {
+        rule.approvals = 1;
     }
     if let Since::Columns(columns) = &mut rule.trigger {
         for (related, ..) in columns {

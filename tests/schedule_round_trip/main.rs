@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-const PARTS: usize = 32;
+const PARTS: usize = 34;
 
 /// Puts a part of `other` in the place of the same of `whole`.
 fn take(whole: &mut Written, other: &Written, part: usize) {
@@ -125,6 +125,7 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
         (8, ..) => class.authority.clone_from(&other.authority),
         (9, ..) => class.basis.clone_from(&other.basis),
         (10, ..) => class.claim.clone_from(&other.claim),
+        (32, ..) => class.subject.clone_from(&other.subject),
         (11, ..) => {
             class.order.clone_from(&other.order);
             if let Order::Dispose(rule) = &mut class.order {
@@ -151,6 +152,7 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
                 27 => rule.max_share = other.max_share,
                 28 => rule.max_growth = other.max_growth,
                 29 => rule.erasure = other.erasure,
+                33 => rule.approvals = other.approvals,
                 // One word of one entry.
                 _ => {
                     for (dependant, other) in rule.dependants.iter_mut().zip(&other.dependants) {

@@ -199,6 +199,9 @@ impl Printer {
         if let Some(test) = &class.claim {
             keys.push(("where", self.test(test)));
         }
+        if let Some(column) = &class.subject {
+            keys.push(("subject", self.text(column)));
+        }
         if let Some(basis) = &class.basis {
             keys.push(("lawful_basis", self.text(basis)));
         }
@@ -248,6 +251,9 @@ impl Printer {
         }
         if rule.gate != Gate::None || loose {
             keys.push(("gate", self.text(rule.gate.name())));
+        }
+        if rule.approvals != 1 || loose && rule.gate == Gate::Review {
+            keys.push(("approvals", rule.approvals.to_string()));
         }
         if rule.erasure == Erasure::Secure || loose && rule.disposal != What::Flag {
             keys.push(("erasure", self.text(rule.erasure.name())));

@@ -26,6 +26,7 @@ pub struct Class {
     pub title: String,
     pub table: Table,
     pub claim: Option<Test>,
+    pub subject: Option<String>,
     pub authority: String,
     pub basis: Option<String>,
     pub order: Order,
@@ -55,6 +56,7 @@ pub struct Disposes {
     pub stages: Vec<(Span, What)>,
     pub notice: Option<u32>,
     pub gate: Gate,
+    pub approvals: u32,
     pub dependants: Vec<Dependant>,
     pub files: Vec<File>,
     pub max_rows: Option<u64>,
@@ -129,6 +131,7 @@ fn class(class: &schedule::Class) -> Class {
         title: class.title().to_owned(),
         table: table(class.table()),
         claim: class.claim().map(test),
+        subject: class.subject().map(ToString::to_string),
         authority: class.authority().to_owned(),
         basis: class.lawful_basis().map(str::to_owned),
         order: match class.rule() {
@@ -161,6 +164,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         stages,
         notice,
         gate,
+        approvals,
         dependants,
         files,
         limits,
@@ -199,6 +203,7 @@ fn disposes(rule: &Dispose) -> Disposes {
             .collect(),
         notice: *notice,
         gate: *gate,
+        approvals: *approvals,
         dependants: dependants.iter().map(dependant).collect(),
         files: files
             .iter()

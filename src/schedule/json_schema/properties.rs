@@ -108,6 +108,14 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             "What a due record waits for: \"none\" (also if left out), a person's \"review\" of each, or the controller's \"instruction\" for the class.",
             words(Gate::ALL.map(Gate::name)),
         ),
+        ("class", "approvals") => (
+            "With gate = \"review\": how many different people have to approve a record. 1 if left out.",
+            json!({ "type": "integer", "minimum": 1, "maximum": 9 }),
+        ),
+        ("class", "subject") => (
+            "The column that names whom a record is about: a hold on that person protects it.",
+            text(),
+        ),
         ("class", "dependants") => (
             "Tables whose rows go with the record, or are unlinked from it. Every table that refers to it must be named.",
             json!({ "type": "array", "minItems": 1, "items": { "anyOf": [table_name(), object("dependant", &["table"])] } }),

@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-pub(super) const NOT_WITH_RETAIN: [&str; 18] = [
+pub(super) const NOT_WITH_RETAIN: [&str; 19] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -45,6 +45,7 @@ pub(super) const NOT_WITH_RETAIN: [&str; 18] = [
     "dependants",
     "files",
     "gate",
+    "approvals",
     "limit",
     "max_rows",
     "max_share",
@@ -119,6 +120,14 @@ impl Reader<'_> {
             Some(value) => self.condition(value, "where").map(Some),
             None => Some(None),
         };
+        let subject = match self.optional_text(&fields, "subject") {
+            Some(Some(text)) => {
+                let place = self.value_place(&fields, "subject");
+                self.column_name(&text, place).map(Some)
+            }
+            Some(None) => Some(None),
+            None => None,
+        };
         let authority = self
             .required_text(&fields, "authority")
             .map(|(text, _)| text);
@@ -136,6 +145,7 @@ impl Reader<'_> {
             title: title?,
             table: table?,
             claim: claim?,
+            subject: subject?,
             rule: rule?,
             authority: authority?,
             lawful_basis: lawful_basis?,
@@ -307,6 +317,7 @@ impl Reader<'_> {
             &Gate::ALL.map(|g| (g.name(), g)),
             Gate::None,
         );
+        let approvals = self.approvals(fields, gate);
         let erasure = self.choice(
             fields,
             "erasure",
@@ -346,11 +357,45 @@ impl Reader<'_> {
             stages: stages?,
             notice: notice?,
             gate: gate?,
+            approvals: approvals?,
             dependants: dependants?,
             files: files?,
             limits: limits?,
             erasure: erasure?,
         })))
+    }
+
+    /// How many people have to approve a record.
+    fn approvals(&mut self, fields: &Fields<'_, '_>, gate: Option<Gate>) -> Option<u32> {
+        let Some(value) = fields.get("approvals") else {
+            return Some(1);
+        };
+        let place = self.place_of(value);
+        if gate.is_some_and(|gate| gate != Gate::Review) {
+            self.contradiction(
+                "`approvals` belongs to a class with reviews".to_owned(),
+                "write `gate = \"review\"` beside it, or leave it out",
+                place,
+            );
+            return None;
+        }
+        let DeValue::Integer(written) = value.get_ref() else {
+            self.wrong_type("approvals", "a whole number of people", value);
+            return None;
+        };
+        let number = u32::from_str_radix(written.as_str(), written.radix()).ok();
+        let number = number.filter(|n| (1..=9).contains(n));
+        if number.is_none() {
+            self.report(
+                Diagnostic::new(
+                    Code::BadLimit,
+                    "`approvals` must be a whole number of people, 1 to 9",
+                )
+                .hint("2 is what is usual: nobody decides alone")
+                .at(place),
+            );
+        }
+        number
     }
 
     /// A key that every disposal but `retain` needs; where the disposal itself is
