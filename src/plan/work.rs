@@ -350,8 +350,10 @@ fn forget(judge: &Judge<'_>, class: &Class, deletes: bool, key: &Key) -> Option<
         .on(class.table())
         .filter(|other| flags(other) && (deletes || other.id() == class.id()))
         .collect();
-    let which = among_keys(&classes, "f", key)?;
-    Some(format!("DELETE FROM retentiond.flag f WHERE {which}"))
+    let (from, which) = among_keys(&classes, "f", key)?;
+    Some(format!(
+        "DELETE FROM retentiond.flag f USING {from} WHERE {which}"
+    ))
 }
 
 /// An approval serves once: whatever class acts, those of every gate on the table are used.
@@ -362,15 +364,17 @@ fn use_up(judge: &Judge<'_>, class: &Class, key: &Key) -> Option<String> {
         rule.is_some_and(|rule| rule.gate == Gate::Review)
     };
     let classes: Vec<&Class> = judge.on(class.table()).filter(|c| reviewed(c)).collect();
-    let which = among_keys(&classes, "p", key)?;
+    let (from, which) = among_keys(&classes, "p", key)?;
     Some(format!(
-        "UPDATE retentiond.approval p SET run_id = ${} WHERE p.run_id IS NULL AND {which}",
+        "UPDATE retentiond.approval p SET run_id = ${} FROM {from} WHERE p.run_id IS NULL AND {which}",
         key.columns.len() + 1
     ))
 }
 
-/// That a row of ours is one of these classes' and of these keys (`text[]` a key column).
-fn among_keys(classes: &[&Class], a: &str, key: &Key) -> Option<String> {
+/// These keys (`text[]` a key column) as an item of FROM, and that a row of ours is one of these
+/// classes' and of such a key. A join, since PostgreSQL, which knows nothing yet of a table
+/// that was just filled, would read it whole for each `IN`.
+fn among_keys(classes: &[&Class], a: &str, key: &Key) -> Option<(String, String)> {
     if classes.is_empty() {
         return None;
     }
@@ -384,12 +388,17 @@ fn among_keys(classes: &[&Class], a: &str, key: &Key) -> Option<String> {
     let arrays: Vec<String> = (1..=key.columns.len())
         .map(|nth| format!("${nth}::text[]"))
         .collect();
-    Some(format!(
-        "{a}.class_id IN ({}) AND {a}.key IN (SELECT ARRAY[{}] FROM unnest({}) AS u ({}))",
-        classes.join(", "),
-        names.join(", "),
-        arrays.join(", "),
-        columns.join(", ")
+    Some((
+        format!(
+            "unnest({}) AS u ({})",
+            arrays.join(", "),
+            columns.join(", ")
+        ),
+        format!(
+            "{a}.class_id IN ({}) AND {a}.key = ARRAY[{}]",
+            classes.join(", "),
+            names.join(", ")
+        ),
     ))
 }
 

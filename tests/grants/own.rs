@@ -95,12 +95,18 @@ async fn nobody_changes_the_ledger_and_each_role_keeps_to_its_own() {
         may(&house, "console", "= 'retentiond'", any).await,
         [
             "acceptance",
+            "approval",
             "decision_epoch",
+            "handed_on",
             "hold",
+            "instruction",
             "ledger_entry",
             "ledger_manifest",
             "ledger_seal",
             "limit_lift",
+            "operator",
+            "pause",
+            "review",
             "schedule_version",
             "unsealed",
         ]
