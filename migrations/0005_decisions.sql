@@ -22,7 +22,7 @@ ALTER TABLE retentiond.hold
     ADD COLUMN not_before  date,      -- protects before this day, released or not
     ADD COLUMN review_id   bigint,    -- of a keep: the decision that it belongs to
     ADD COLUMN salt        bytea,
-    ADD COLUMN expired_at  timestamptz,
+    ADD COLUMN expired_at  timestamptz CHECK (expired_at IS NULL OR until_on IS NOT NULL),  -- when its end was noted; it bound to that day
     DROP CONSTRAINT hold_kind_check,
     ADD CONSTRAINT hold_kind_check CHECK (CASE form
         WHEN 'hold' THEN kind IN ('litigation', 'foi', 'access-request', 'safeguarding', 'other')
@@ -35,7 +35,7 @@ ALTER TABLE retentiond.hold
         WHEN 'class' THEN class_id IS NOT NULL AND table_name IS NOT NULL AND condition IS NULL
         ELSE class_id IS NOT NULL AND table_name IS NOT NULL AND condition IS NOT NULL END);
 DROP INDEX retentiond.hold_open;
-CREATE INDEX hold_open ON retentiond.hold (table_name, scope) WHERE released_at IS NULL AND expired_at IS NULL;
+CREATE INDEX hold_open ON retentiond.hold (table_name, scope) WHERE released_at IS NULL;
 CREATE INDEX hold_record ON retentiond.hold (table_name, key) WHERE scope = 'record';
 
 -- A reviewer's decision, about one record or many at once.

@@ -47,7 +47,7 @@ pub struct RuleHold {
 /// On which days a hold protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binds {
-    /// Whether nobody has released it, and its end was not noted yet.
+    /// Whether nobody has released it.
     pub is_open: bool,
     /// Its last day, if it has one.
     pub until: Option<NaiveDate>,

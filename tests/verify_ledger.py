@@ -148,7 +148,8 @@ def varint(value):
 
 
 ACTIONS = """flagged anonymised deleted unlinked refused failed quarantined file-removed file-kept
-    hold-placed hold-released run-started run-finished schedule-in-force limit-reached limits-lifted
+    hold-placed hold-released hold-expired kept approved approval-revoked handed-on instructed
+    instruction-withdrawn paused resumed operator-changed run-started run-finished schedule-in-force limit-reached limits-lifted
     verified key-changed origin-changed details-dropped replayed erased""".split()
 TAGS = "id at action class table run schedule file plan actor count manifest parent detail".split()
 
@@ -397,6 +398,7 @@ class Audit:
         self.keys, self.kept, self.notes = set(keys), kept, list(kept)
         self.tree, self.roots, self.leaves, self.records = Tree(), {}, 0, 0
         self.faults, self.unread, self.links, self.missing, self.dropped = [], [], [], [], set()
+        self.loose = False  # whether an entry without a place is wrong by itself
 
     def entry(self, place, leaf, manifests):
         """`manifests` are functions of the entry that answer (seed, records) or raise."""
@@ -405,24 +407,34 @@ class Audit:
         if place != self.tree.size - 1:
             self.faults.append(self.tree.size - 1)
             return
+        self.alone(place, leaf, manifests)
+
+    def alone(self, place, leaf, manifests):
+        """An entry by itself; `place` is None where it is not sealed yet."""
         try:
             entry = decode_entry(leaf)
-            if entry["action"] == "key-changed":
+            if place is None:
+                pass
+            elif entry["action"] == "key-changed":
                 self.links.append(key_change(entry.get("detail", {})))
-            if entry["action"] == "details-dropped":
+            elif entry["action"] == "details-dropped":
                 self.dropped.add(entry.get("detail", {}).get("year"))
             need(len(manifests) <= ("manifest" in entry), "a manifest too many")
-            if "manifest" in entry and not manifests:
+            if "manifest" in entry and not manifests and place is not None:
                 self.missing.append((place, str(year_of(entry["at"]))))
             for manifest in manifests:
                 seed, records = manifest(entry)
                 need(len(seed) == 32 and len(records) == entry["count"], "the number of records")
                 need(manifest_root(seed, records) == entry["manifest"], "the manifest's root")
-                self.records += len(records)
+                self.records += len(records) if place is not None else 0
         except Bad:
-            self.faults.append(place)
+            if place is None:
+                self.loose = True
+            else:
+                self.faults.append(place)
         except Newer:
-            self.unread.append(place)
+            if place is not None:
+                self.unread.append(place)
 
     def conclude(self):
         size = self.tree.size
@@ -441,8 +453,8 @@ class Audit:
             except Bad:
                 forged = True
         verdict, bad = "OK", None
-        if self.faults:
-            verdict, bad = "TAMPERED", min(self.faults)
+        if self.faults or self.loose:
+            verdict, bad = "TAMPERED", min(self.faults, default=None)
         elif shorter:
             verdict, bad = "TRUNCATED", size
         elif forked:
@@ -566,8 +578,10 @@ def verify_export(path, keys, kept):
                               for r in records]
             manifests = [manifest]
         leaf = from_hex(found["leaf"])
-        if found["entry"] is not None:  # else it is not sealed yet, and changes nothing
+        if found["entry"] is not None:
             audit.entry(found["entry"], leaf, manifests)
+        else:  # that it is there changes nothing
+            audit.alone(None, leaf, manifests)
     return audit.conclude()
 
 

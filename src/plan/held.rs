@@ -20,7 +20,7 @@ use crate::schedule::{Class, Condition, Schedule};
 /// That the hold `h` protects on a day, as SQL.
 pub(super) fn binds(day: NaiveDate) -> String {
     format!(
-        "(h.released_at IS NULL AND h.expired_at IS NULL \
+        "(h.released_at IS NULL \
          AND (h.until_on IS NULL OR h.until_on >= DATE '{day}') OR h.not_before > DATE '{day}')"
     )
 }

@@ -158,10 +158,11 @@ async fn rule_holds(
 ) -> Result<Decisions, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT hold_id, class_id, table_name, claim, condition,
-                released_at IS NULL AND expired_at IS NULL, until_on, not_before
+                released_at IS NULL, until_on, not_before
            FROM retentiond.hold
           WHERE scope IN ('class', 'condition')
-            AND (released_at IS NULL AND expired_at IS NULL OR not_before > $1) ORDER BY hold_id",
+            AND (released_at IS NULL AND (until_on IS NULL OR until_on >= $1) OR not_before > $1)
+          ORDER BY hold_id",
     )
     .bind(on)
     .fetch_all(conn)
