@@ -247,6 +247,23 @@ pub(super) fn day_of(text: &str) -> String {
     text.parse().map_or_else(|_| text.to_owned(), day)
 }
 
+/// How a receiver of the ledger stands, in a sentence.
+pub(super) fn sink(sink: &crate::ledger::publish::SinkReport) -> String {
+    let name = &sink.name;
+    let lacks = match sink.behind {
+        None => "is at a place that is not known".to_owned(),
+        Some(0) => "has every published entry".to_owned(),
+        Some(behind) => format!(
+            "lacks the last {}",
+            counted(behind, "published entry", "published entries")
+        ),
+    };
+    match &sink.failure {
+        None => format!("Webhook {name} {lacks}."),
+        Some(why) => format!("Webhook {name} {lacks}: {why}. The next publication tries again."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Cell, Sheet, grouped, number, wrapped};
@@ -343,22 +360,5 @@ mod tests {
                     .to_owned()
             })
             .collect()
-    }
-}
-
-/// How a receiver of the ledger stands, in a sentence.
-pub(super) fn sink(sink: &crate::ledger::publish::SinkReport) -> String {
-    let name = &sink.name;
-    let lacks = match sink.behind {
-        None => "is at a place that is not known".to_owned(),
-        Some(0) => "has every published entry".to_owned(),
-        Some(behind) => format!(
-            "lacks the last {}",
-            counted(behind, "published entry", "published entries")
-        ),
-    };
-    match &sink.failure {
-        None => format!("Webhook {name} {lacks}."),
-        Some(why) => format!("Webhook {name} {lacks}: {why}. The next publication tries again."),
     }
 }

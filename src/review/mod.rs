@@ -147,9 +147,7 @@ async fn note(
 ) -> Result<(), ReviewError> {
     for id in ledger::store::next_entry_ids(tx, 1).await? {
         let mut entry = Entry::new(id, now, action, actor);
-        entry.class = said
-            .class
-            .and_then(|class| crate::ident::ClassId::new(class));
+        entry.class = said.class.and_then(crate::ident::ClassId::new);
         entry.table = said.table.cloned();
         entry.count = said.count;
         entry.manifest = said.records.map(|records| records.root);
