@@ -160,7 +160,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
         (
             Code::NotYetSupported,
             vec![
-                and("subject = \"person_id\""),
+                and("resweep = \"7 days\""),
                 format!("{HEAD}appeal_window = \"6 weeks\"\n{CLASS}"),
             ],
         ),
@@ -410,7 +410,7 @@ period = "8 yeers"
 disposal = "delete"
 where = "a ="
 authority = "x"
-subject = 3
+resweep = 3
 
 [[class]]
 "#;
@@ -500,11 +500,9 @@ fn the_part_of_a_condition_at_fault_is_underlined() {
 fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
     for key in [
         "processor",
-        "approvals",
         "or_when",
         "unit",
         "resweep",
-        "subject",
         "hide_keys",
         "erasure_right",
         "preview",
@@ -516,6 +514,24 @@ fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
             .map(|item| item.code)
             .collect();
         assert_eq!(codes, [Code::NotYetSupported], "{key}");
+    }
+}
+
+#[test]
+fn approvals_belong_to_reviews_and_are_few() {
+    let codes = |more: &str| -> Vec<Code> {
+        let found = faults(&and(more)).items;
+        found.iter().map(|item| item.code).collect()
+    };
+    let reviewed = |n: &str| format!("gate = \"review\"\napprovals = {n}");
+    assert_eq!(codes("approvals = 2"), [Code::Contradiction]);
+    for (number, code) in [
+        ("0", Code::BadLimit),
+        ("10", Code::BadLimit),
+        ("-1", Code::BadLimit),
+        ("\"two\"", Code::WrongType),
+    ] {
+        assert_eq!(codes(&reviewed(number)), [code], "{number}");
     }
 }
 

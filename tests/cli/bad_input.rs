@@ -139,13 +139,13 @@ fn a_file_with_a_fault_in_it() {
 
     s.toml: 1 error; nothing was done. `retentiond check --explain CODE` says more about a code.
     "#);
-    assert_snapshot!(said(altered("disposal = \"flag\"", "subject = \"secure\"\ndisposal = \"flag\"")), @r#"
+    assert_snapshot!(said(altered("disposal = \"flag\"", "resweep = \"secure\"\ndisposal = \"flag\"")), @r#"
     exit 2
     --- err
-    error[R0115]: `subject` in a [[class]] is not yet supported by this version
+    error[R0115]: `resweep` in a [[class]] is not yet supported by this version
       --> s.toml:95:1
        |
-    95 | subject = "secure"
+    95 | resweep = "secure"
        | ^^^^^^^
        |
        = help: comment it out with `#`; it is refused because ignoring it would not do what the schedule says

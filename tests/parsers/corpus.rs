@@ -56,6 +56,9 @@ pub fn read(root: &Path) -> Corpus {
         "trigger = \"matter.closed_on\"\nplausible_from = 1950-01-01\ntrigger_zone = \"UTC\"\nfrom_end_of = \"financial year\"\n\
          period = \"P1Y6M2W3D\"\ntolerance = \"2 weeks\"\nunless_active = [\"seen_at\", \"updated_at\"]\ndisposal = \"delete\"\n",
     ));
+    schedules.insert(whole(
+        "subject = \"person_id\"\ntrigger = \"closed_on\"\nperiod = \"1 year\"\ndisposal = \"delete\"\ngate = \"review\"\napprovals = 2\n",
+    ));
     let mut settings: Vec<String> = files(root, &["config"], ".toml")
         .iter()
         .filter_map(|path| std::fs::read_to_string(path).ok())
