@@ -38,6 +38,44 @@ fn class_of<'a>(report: &'a RunReport, id: &str) -> &'a ClassReport {
     classes.find(|class| class.id.as_str() == id).unwrap()
 }
 
+/// Whoever decides has the console's role, and whoever enforces what was decided the
+/// enforcer's: nobody the other's.
+#[tokio::test]
+async fn every_decision_takes_the_console_and_is_acted_on_by_the_enforcer() {
+    let house = House::new("decides").await;
+    let lines = [
+        "review list",
+        "hold place --class communications --kind foi --reference R --reason W --owner O --until 2027-01-01",
+        "hold place --record social_message 1 --kind other --reference R --reason W --owner O",
+        "hold list",
+        "hold release 2 --reason over",
+        "exempt place --class survey-samples --kind archiving --authority A --reference R --reason W --owner O",
+        "exempt release 3 --reason over --yes",
+        "instruct capv-research --by C --reference R",
+        "instruct list",
+        "instruct withdraw capv-research --reason mistaken",
+        "pause foi-requests --reason moving",
+        "resume foi-requests",
+        "operator add Jo --role administrator",
+        "operator add Kim --role reviewer --as Jo",
+        "operator remove Kim --as Jo",
+        "operator list",
+    ];
+    for line in lines {
+        let refused = house.run("enforcer", line);
+        let looks = line.ends_with("list");
+        assert_eq!(refused.code == 0, looks, "enforcer: {line}: {refused}");
+        let said = house.run("console", line);
+        assert_eq!(said.code, 0, "{line}: {said}");
+    }
+    // The end of the hold is noted by whoever enforces.
+    let mut conn = support::ours(&house.as_role("enforcer")).await;
+    let day = "2027-06-01";
+    let over = review::note_expired(&mut conn, day.parse().unwrap(), "service", support::at(day));
+    assert_eq!(over.await.unwrap(), 1);
+    conn.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn each_role_does_what_it_is_for() {
     let house = House::new("works").await;
