@@ -127,8 +127,35 @@ pub(super) async fn allowed(
     ))
 }
 
-/// A condition from the command line, in the form that the schedule knows.
-pub(super) fn condition(text: &str) -> Result<Condition, Failure> {
+/// A condition from the command line, in the form that the schedule knows, over columns that
+/// the table has.
+pub(super) fn condition(desk: &Desk, table: &TableName, text: &str) -> Result<Condition, Failure> {
+    let condition = parse(text)?;
+    let known = desk.drawn.catalog.table(table);
+    let missing = condition
+        .columns()
+        .find(|column| known.is_some_and(|table| table.column(column).is_none()));
+    let Some(column) = missing else {
+        return Ok(condition);
+    };
+    let far = |name: &str| strsim::damerau_levenshtein(name, column.as_str());
+    let near = known
+        .iter()
+        .flat_map(|table| &table.columns)
+        .map(|column| column.name.as_str())
+        .filter(|name| far(name) <= 3)
+        .min_by_key(|name| far(name));
+    Err(Failure::usage(
+        Code::NoSuchColumn,
+        format!("there is no column `{column}` in table `{table}`"),
+        near.map_or_else(
+            || "a condition names columns of the class's own table".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        ),
+    ))
+}
+
+fn parse(text: &str) -> Result<Condition, Failure> {
     Condition::parse(text).map_err(|error| {
         let hint = error.hint().unwrap_or(
             "write it as `where` in the schedule: one comparison of the class's own columns, such as \

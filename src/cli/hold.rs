@@ -119,7 +119,8 @@ async fn target(
         return Ok((Target::Subject { id, hash }, covered));
     }
     let class = desk.class(context, on.class.as_deref().unwrap_or_default())?;
-    let condition = on.condition.as_deref().map(desk::condition).transpose()?;
+    let parse = |text: &str| desk::condition(desk, class.table(), text);
+    let condition = on.condition.as_deref().map(parse).transpose()?;
     let rule = RuleHold {
         id: 0,
         class: class.id().clone(),

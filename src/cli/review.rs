@@ -49,7 +49,9 @@ async fn queue(
     filters: Option<&QueueFilters>,
 ) -> Result<ClassQueue, Failure> {
     let only = filters.and_then(|filters| filters.condition.as_deref());
-    let only = only.map(desk::condition).transpose()?;
+    let only = only
+        .map(|text| desk::condition(desk, class.table(), text))
+        .transpose()?;
     let columns = desk.columns(class.table())?;
     let planned = desk
         .drawn

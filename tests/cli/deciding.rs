@@ -215,6 +215,14 @@ async fn a_hold_is_placed_shown_and_released() {
         )
     );
     assert_eq!(office::fingerprint(&url).await, before);
+    let said = place(&["--class", "letters", "--where", "case_idd = 1"], &[]);
+    assert_eq!(
+        (said.code, &*said.err),
+        (
+            2,
+            "error[R0302]: there is no column `case_idd` in table `public.letter`\nhelp: did you mean `case_id`?\n"
+        )
+    );
     let said = place(&["--record", "letter", "5"], &[]);
     assert_eq!(
         (said.code, &*said.out),
