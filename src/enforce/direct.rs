@@ -21,11 +21,16 @@ pub(super) struct LastDays<'a> {
 }
 
 impl<'a> LastDays<'a> {
-    pub fn of(rule: &'a Dispose) -> Self {
+    pub fn under(rule: &'a Dispose) -> Self {
         Self { rule, latest: None }
     }
 
-    pub fn of_day(&mut self, day: i32) -> Option<i32> {
+    pub fn of(&mut self, counted: Counted) -> Option<i32> {
+        let trigger = counted.trigger.filter(|_| !counted.at_once);
+        self.of_day(trigger?)
+    }
+
+    fn of_day(&mut self, day: i32) -> Option<i32> {
         if let Some((known, last_day)) = self.latest
             && known == day
         {
@@ -42,6 +47,15 @@ impl<'a> LastDays<'a> {
         let last_day = self.rule.last_day(trigger)?;
         i32::try_from((last_day - epoch).num_days()).ok()
     }
+}
+
+/// What a record's retention was counted from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    /// The trigger's day in days since 1970, if there is one.
+    pub trigger: Option<i32>,
+    /// It went for another reason, and had no last day.
+    pub at_once: bool,
 }
 
 pub(super) async fn run(
@@ -73,7 +87,7 @@ pub(super) async fn run(
     // Hashed while rows arrive: the server works on one core, we on another.
     let columns = rows::key_columns(&context.work.key).ok_or_else(shape)?;
     let mut manifest = ManifestBuilder::new(columns, None, seed()?);
-    let mut last_days = LastDays::of(&context.work.rule);
+    let mut last_days = LastDays::under(&context.work.rule);
     let width = context.work.key.columns.len();
     let mut changed: Vec<OwnedKey> = Vec::new();
     let zone = context.plan.time_zone();
@@ -82,7 +96,11 @@ pub(super) async fn run(
         let mut stream = query.fetch(&mut *conn);
         while let Some(row) = stream.try_next().await.map_err(failed)? {
             let day = rows::day(&row, width, scan.day, zone).map_err(failed)?;
-            let last_day = last_days.of_day(day);
+            let counted = Counted {
+                trigger: day,
+                at_once: scan.at_once,
+            };
+            let last_day = last_days.of(counted);
             if context.work.forget.is_some() || context.work.use_up.is_some() {
                 changed.push(rows::key(&row, 0, &context.work.key).map_err(failed)?);
             }
@@ -90,10 +108,10 @@ pub(super) async fn run(
                 && column.integer
             {
                 let key: i64 = row.try_get(0).map_err(failed)?;
-                manifest.push(&[KeyValue::Int(key)], Some(day), last_day, None)
+                manifest.push(&[KeyValue::Int(key)], day, last_day, None)
             } else {
                 let key = rows::key(&row, 0, &context.work.key).map_err(failed)?;
-                manifest.push(&key, Some(day), last_day, None)
+                manifest.push(&key, day, last_day, None)
             };
             pushed.map_err(|_| shape())?;
         }

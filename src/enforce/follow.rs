@@ -13,7 +13,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::batch::{Context, Done, seed, settle_constraints};
-use super::direct::{LastDays, forget_flags};
+use super::direct::{Counted, LastDays, forget_flags};
 use super::entries::{Entries, Named};
 use super::error::EnforceError;
 use super::locked::{
@@ -194,7 +194,7 @@ pub(super) async fn run(
     }
 
     // From here on only our own tables are written.
-    let mut last_days = LastDays::of(&context.work.rule);
+    let mut last_days = LastDays::under(&context.work.rule);
     let action = if follow.anonymises {
         Action::Anonymised
     } else {
@@ -288,7 +288,9 @@ pub(super) async fn run(
                     // What is due by itself is counted from its own trigger.
                     let own_day = row.record.map(|nth| records[nth].day).or(row.day);
                     due += u64::from(own_day.is_some());
-                    let day = own_day.or(root.map(|root| records[*root].day)).unwrap_or(0);
+                    let day = own_day
+                        .or(root.map(|root| records[*root].day))
+                        .unwrap_or_default();
                     push(
                         &mut manifest,
                         context,
@@ -364,15 +366,15 @@ fn push(
     manifest: &mut ManifestBuilder,
     context: &Context<'_>,
     key: &OwnedKey,
-    day: i32,
+    day: Counted,
     last_days: &mut LastDays<'_>,
     parent: Option<&OwnedKey>,
 ) -> Result<(), EnforceError> {
     manifest
         .push(
             key,
-            Some(day),
-            last_days.of_day(day),
+            day.trigger,
+            last_days.of(day),
             parent.map(Vec::as_slice),
         )
         .map_err(|_| EnforceError::Shape(context.class.id.clone()))

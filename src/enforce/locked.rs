@@ -11,15 +11,16 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::batch::{Context, Done};
+use super::direct::Counted;
 use super::error::EnforceError;
 use super::rows::{self, OwnedKey};
-use crate::plan::{Dependant, FileOf, Follow, Key, Reads, Referrer, Scan, Shared, Verdict};
+use crate::plan::{AT_ONCE, Dependant, FileOf, Follow, Key, Reads, Referrer, Scan, Shared, Verdict};
 use crate::store;
 
 /// A record of the class, locked.
 pub(super) struct Record {
     pub key: OwnedKey,
-    pub day: i32,
+    pub day: Counted,
     pub links: Vec<Option<String>>,
     pub files: Vec<Option<String>>,
     /// Set when something that hangs on it protects it, or its file cannot be named.
@@ -38,7 +39,7 @@ pub(super) struct Hanger {
     /// The record that this is itself, where a record's own table hangs on it.
     pub record: Option<usize>,
     /// In the record's own table: the day of its own trigger, where it is due by itself.
-    pub day: Option<i32>,
+    pub day: Option<Counted>,
     /// Why it keeps what it hangs on, if it does.
     keeps: Option<Keeps>,
 }
@@ -147,7 +148,10 @@ pub(super) async fn lock_records(
     let decode = |row: &PgRow| -> Result<Record, sqlx::Error> {
         Ok(Record {
             key: rows::key(row, 0, key)?,
-            day: rows::day(row, width, scan.day, context.plan.time_zone())?,
+            day: Counted {
+                trigger: rows::day(row, width, scan.day, context.plan.time_zone())?,
+                at_once: scan.at_once,
+            },
             links: rows::texts(row, width + 1, follow.links)?,
             files: rows::texts(row, width + 1 + follow.links, follow.files.len())?,
             stays: false,
@@ -320,6 +324,16 @@ pub(super) async fn lock_dependants(
     Ok(found)
 }
 
+/// From what a row that is due by itself is counted, as its statement answers it.
+fn counted(answer: &str) -> Counted {
+    let late = answer.strip_prefix(AT_ONCE);
+    let day = late.unwrap_or(answer).parse::<chrono::NaiveDate>().ok();
+    Counted {
+        trigger: day.map(|day| day.to_epoch_days()),
+        at_once: late.is_some(),
+    }
+}
+
 /// The rows of one dependant table so far.
 #[derive(Default)]
 struct Found {
@@ -394,7 +408,7 @@ async fn lock_edge(
             (Verdict::Free, None) => None,
             (_, None) => Some(Keeps::Protected),
         };
-        let day = day.and_then(|day| day.parse::<chrono::NaiveDate>().ok());
+        let day = day.as_deref().map(counted);
         let nth = match found.known.get(&key) {
             Some(nth) => *nth,
             None => {
@@ -407,7 +421,7 @@ async fn lock_edge(
                     parents: Vec::new(),
                     roots: BTreeSet::new(),
                     record,
-                    day: day.map(|day| day.to_epoch_days()),
+                    day,
                     keeps,
                 });
                 found.rows.len() - 1

@@ -46,13 +46,18 @@ pub(super) fn key(row: &PgRow, from: usize, key: &Key) -> Result<OwnedKey, sqlx:
         .collect()
 }
 
-/// A trigger's day in days since 1970, from column `at`.
-pub(super) fn day(row: &PgRow, at: usize, answered: DayAs, zone: Tz) -> Result<i32, sqlx::Error> {
+/// A trigger's day in days since 1970, from column `at`; `None` for a record without one.
+pub(super) fn day(
+    row: &PgRow,
+    at: usize,
+    answered: DayAs,
+    zone: Tz,
+) -> Result<Option<i32>, sqlx::Error> {
     match answered {
         DayAs::Number => row.try_get(at),
         DayAs::Instant => {
-            let instant: DateTime<Utc> = row.try_get(at)?;
-            Ok(instant.with_timezone(&zone).date_naive().to_epoch_days())
+            let instant: Option<DateTime<Utc>> = row.try_get(at)?;
+            Ok(instant.map(|instant| instant.with_timezone(&zone).date_naive().to_epoch_days()))
         }
     }
 }

@@ -7,7 +7,7 @@
 use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
-use super::judge::{Judge, all, any};
+use super::judge::{Judge, all, any, negated};
 use super::related::Dated;
 use crate::catalog::Sort;
 use crate::ident::{Ident, TableName, literal};
@@ -168,7 +168,34 @@ impl Judge<'_> {
     /// The class's trigger is before its cutoff today. For one of [`Dispose::steps_on`]
     /// this is whether the record belongs to that step.
     pub fn past(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        any(vec![
+            self.past_by_trigger(class, dispose, a),
+            self.at_once(dispose, a),
+        ])
+    }
+
+    /// The same by its trigger alone.
+    pub fn past_by_trigger(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         self.past_on(class, dispose, self.today, a)
+    }
+
+    /// The record is past whatever its trigger, as where consent was withdrawn. It has no last
+    /// day then, nor has it been late since any day.
+    pub fn at_once(&self, dispose: &Dispose, a: &str) -> String {
+        dispose.or_when.as_ref().map_or_else(
+            || "FALSE".to_owned(),
+            |or_when| format!("({}) IS TRUE", or_when.sql(a)),
+        )
+    }
+
+    /// The class's last day for the row where another's is compared with it: one that is past
+    /// at once counts as the earliest.
+    pub fn rank(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let last_day = self.last_day_by_trigger(class, dispose, a);
+        match &self.at_once(dispose, a)[..] {
+            "FALSE" => last_day,
+            at_once => format!("CASE WHEN {at_once} THEN DATE '-infinity' ELSE {last_day} END"),
+        }
     }
 
     /// It was so yesterday already, or as many days earlier as the class tolerates: if it is
@@ -267,9 +294,17 @@ impl Judge<'_> {
         }
     }
 
-    /// The class's last day for the row; NULL without a plausible trigger, `infinity` where
-    /// the trigger lies beyond reckoning.
+    /// The class's last day for the row; NULL without a plausible trigger or where it is past
+    /// at once, `infinity` where the trigger lies beyond reckoning.
     pub fn last_day(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let last_day = self.last_day_by_trigger(class, dispose, a);
+        match &self.at_once(dispose, a)[..] {
+            "FALSE" => last_day,
+            at_once => format!("CASE WHEN NOT ({at_once}) THEN {last_day} END"),
+        }
+    }
+
+    fn last_day_by_trigger(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let interval = dispose.period.interval_sql();
         if let Trigger::Fixed(date) = dispose.trigger {
             return Some(date)
@@ -308,7 +343,7 @@ impl Judge<'_> {
     }
 
     /// The trigger's civil date, NULL where none counts.
-    fn trigger_date(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+    pub fn trigger_date(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         if let Trigger::Fixed(date) = dispose.trigger {
             return format!("DATE '{date}'");
         }
@@ -330,24 +365,35 @@ impl Judge<'_> {
         format!("CASE{cases} END")
     }
 
-    /// Somebody has worked with the row since the trigger's day.
+    /// Somebody has worked with the row since the trigger's day. What is past at once counts
+    /// as untouched.
     pub fn touched(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let Some(table) = self.catalog.table(class.table()) else {
             return "FALSE".to_owned();
         };
         let trigger = self.trigger_date(class, dispose, a);
-        any(dispose
+        let touched = any(dispose
             .unless_active
             .iter()
             .map(|column| {
                 let day = self.day(&Dated::own(table, column, a), dispose.trigger_zone);
                 format!("({day} > {trigger}) IS TRUE")
             })
-            .collect())
+            .collect());
+        all(vec![touched, negated(&self.at_once(dispose, a))])
     }
 
-    /// Why a claimed row is not dated: `without`, `implausible`, `future`, or NULL where it is.
+    /// Why a claimed row is not dated: `without`, `implausible`, `future`, or NULL where it is,
+    /// or needs no date.
     pub fn undated(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let undated = self.undated_by_trigger(class, dispose, a);
+        match &self.at_once(dispose, a)[..] {
+            "FALSE" => undated,
+            at_once => format!("CASE WHEN NOT ({at_once}) THEN {undated} END"),
+        }
+    }
+
+    fn undated_by_trigger(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let Some(tomorrow) = self.today.succ_opt() else {
             return "NULL::text".to_owned();
         };

@@ -120,6 +120,14 @@ pub(super) fn fit(class: &Class, catalog: &Catalog, known: &[Link]) -> Fit {
             }
         }
     }
+    condition(
+        &mut fit,
+        class,
+        table,
+        dispose.or_when.as_ref(),
+        "or_when",
+        catalog,
+    );
     activity(&mut fit, class, dispose, table);
     dependants::dependants(&mut fit, class, dispose, catalog, known);
     files(&mut fit, class, dispose, catalog);

@@ -11,8 +11,12 @@ use super::relations::{Inbound, Referred, Relations};
 use super::scan::assignments;
 use super::work::unprotected;
 use crate::catalog::Table;
-use crate::ident::{Ident, TableName};
+use crate::ident::{Ident, TableName, literal};
 use crate::schedule::{Class, Disposal, Dispose};
+
+/// Before the trigger of a row that is past at once, where a statement answers from what day it
+/// is counted.
+pub const AT_ONCE: &str = "at once ";
 
 /// The statements of a batch that follows dependants or files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -567,10 +571,16 @@ impl Planner<'_> {
                 self.judge.let_go(self.class, self.dispose, "t"),
                 self.judge.governs(self.class, "t"),
             ]);
-            answer.push_str(&format!(
-                ", CASE WHEN {due} THEN {} END",
-                self.judge.trigger_text(self.class, self.dispose, "t")
-            ));
+            let trigger = self.judge.trigger_text(self.class, self.dispose, "t");
+            let counted = match self.dispose.or_when {
+                None => trigger,
+                Some(_) => format!(
+                    "CASE WHEN {} THEN '' ELSE {} END || coalesce({trigger}, '')",
+                    self.judge.past_by_trigger(self.class, self.dispose, "t"),
+                    literal(AT_ONCE),
+                ),
+            };
+            answer.push_str(&format!(", CASE WHEN {due} THEN {counted} END"));
         }
         for link in links {
             answer.push_str(&format!(", t.{}::text", link.quoted()));

@@ -146,10 +146,15 @@ impl<'a> Judge<'a> {
         if !self.decisions.recorded() {
             return "FALSE".to_owned();
         }
+        // What is past at once may have neither.
+        let is = match dispose.or_when {
+            Some(_) => "IS NOT DISTINCT FROM",
+            None => "=",
+        };
         // With stages, the digest alone does not say which of them the flag was for.
         let last_day =
             if dispose.notice.is_some() || class.dispose().is_some_and(|d| !d.stages.is_empty()) {
-                format!(" AND f.last_day = {}", self.last_day(class, dispose, a))
+                format!(" AND f.last_day {is} {}", self.last_day(class, dispose, a))
             } else {
                 String::new()
             };
@@ -158,7 +163,7 @@ impl<'a> Judge<'a> {
         });
         format!(
             "EXISTS (SELECT 1 FROM retentiond.flag f WHERE f.class_id = {} AND f.key = {} \
-             AND f.class_digest = '\\x{}' AND f.trigger_on::text = {}{last_day}{age})",
+             AND f.class_digest = '\\x{}' AND f.trigger_on::text {is} {}{last_day}{age})",
             literal(class.id().as_str()),
             key_array(table, a),
             hex::encode(class.digest()),
@@ -177,13 +182,14 @@ impl<'a> Judge<'a> {
             .today
             .checked_sub_days(Days::new(u64::from(days)))
             .and_then(|day| schedule::zone::midnight(day.succ_opt()?, self.zone()));
-        match (self.catalog.table(class.table()), instant) {
+        let over = match (self.catalog.table(class.table()), instant) {
             (Some(table), Some(instant)) => {
                 let instant = instant.format("%Y-%m-%d %H:%M:%S+00").to_string();
                 self.flagged(class, step, table, a, Some(&instant))
             }
             _ => "FALSE".to_owned(),
-        }
+        };
+        any(vec![over, self.at_once(step, a)])
     }
 
     /// The notice of a class that may claim the row has not begun, or is not over.
@@ -229,6 +235,7 @@ impl<'a> Judge<'a> {
         all(vec![
             released,
             negated(&self.flagged(class, step, table, a, None)),
+            negated(&self.at_once(step, a)),
         ])
     }
 
@@ -413,7 +420,7 @@ impl<'a> Judge<'a> {
             })
             .map(|(other, rule)| {
                 let open = negated(&self.done(other, rule, a));
-                let dated = format!("({}) IS NOT NULL", self.last_day(other, rule, a));
+                let dated = format!("({}) IS NOT NULL", self.rank(other, rule, a));
                 let next = any(vec![
                     all(vec![dated, open]),
                     self.later((other, rule), (class, dispose), a),
@@ -427,8 +434,8 @@ impl<'a> Judge<'a> {
     /// `left` has a later last day than `right`, or is preferred on a tie.
     fn later(&self, left: (&Class, &Dispose), right: (&Class, &Dispose), a: &str) -> String {
         let (l, r) = (
-            self.last_day(left.0, left.1, a),
-            self.last_day(right.0, right.1, a),
+            self.rank(left.0, left.1, a),
+            self.rank(right.0, right.1, a),
         );
         let op = if preferred(left, right) { ">=" } else { ">" };
         format!("(({l}) {op} ({r})) IS TRUE")
@@ -437,8 +444,8 @@ impl<'a> Judge<'a> {
     /// `left` has an earlier last day than `right`, or is preferred on a tie.
     fn earlier(&self, left: (&Class, &Dispose), right: (&Class, &Dispose), a: &str) -> String {
         let (l, r) = (
-            self.last_day(left.0, left.1, a),
-            self.last_day(right.0, right.1, a),
+            self.rank(left.0, left.1, a),
+            self.rank(right.0, right.1, a),
         );
         let op = if preferred(left, right) { "<=" } else { "<" };
         format!("(({l}) {op} ({r})) IS TRUE")

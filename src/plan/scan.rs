@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::anonymise::anonymised;
-use super::judge::{Judge, key_array};
+use super::judge::{Judge, all, key_array};
 use super::key::Key;
 use super::related::{Dated, leads};
 use super::relations::is_led_to;
@@ -59,6 +59,10 @@ pub struct Scan {
     pub act: Bounded,
     /// How `act` answers the trigger's day.
     pub day: DayAs,
+    /// Its records have no last day, nor perhaps a trigger: they are past for another reason.
+    /// Every pass walks it from the beginning.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_once: bool,
 }
 
 /// How a statement answers a civil day.
@@ -124,6 +128,8 @@ pub(super) struct Range {
     pub day_as: DayAs,
     /// The trigger's day as a date, as SQL.
     pub date: String,
+    /// See [`Scan::at_once`].
+    pub at_once: bool,
 }
 
 impl Range {
@@ -174,11 +180,53 @@ pub(super) fn ranges(
     table: &Table,
     claim: &str,
 ) -> Vec<Range> {
+    let mut ranges = by_trigger(judge, class, dispose, table, claim);
+    ranges.extend(at_once(judge, class, dispose, table, claim));
+    ranges
+}
+
+/// The records that are past whatever their trigger, and are not past by it. Walked along the
+/// key, and in every pass from the beginning: whenever consent was withdrawn, it is seen.
+fn at_once(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    table: &Table,
+    claim: &str,
+) -> Option<Range> {
+    dispose.or_when.as_ref()?;
+    let conditions = all(vec![
+        judge.at_once(dispose, "t"),
+        format!(
+            "({}) IS NOT TRUE",
+            judge.past_by_trigger(class, dispose, "t")
+        ),
+        claim.to_owned(),
+    ]);
+    let date = judge.trigger_date(class, dispose, "t");
+    Some(Range {
+        from: format!("{} AS t", table.name.quoted()),
+        position: along_key(table),
+        conditions,
+        days: format!("({date} - DATE '1970-01-01')"),
+        day_as: DayAs::Number,
+        date,
+        at_once: true,
+    })
+}
+
+fn by_trigger(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    table: &Table,
+    claim: &str,
+) -> Vec<Range> {
     let Some(cutoff) = dispose.cutoff(judge.today) else {
         return Vec::new();
     };
     if let Trigger::Fixed(date) = dispose.trigger {
-        if judge.past(class, dispose, "t") != "TRUE" {
+        if judge.past_by_trigger(class, dispose, "t") != "TRUE" {
             return Vec::new();
         }
         return vec![Range {
@@ -188,6 +236,7 @@ pub(super) fn ranges(
             days: format!("(DATE '{date}' - DATE '1970-01-01')"),
             day_as: DayAs::Number,
             date: format!("DATE '{date}'"),
+            at_once: false,
         }];
     }
     judge
@@ -239,6 +288,7 @@ pub(super) fn ranges(
                 days,
                 day_as,
                 date: day,
+                at_once: false,
             }
         })
         .collect()

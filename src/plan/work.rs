@@ -293,6 +293,7 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
                 rest,
                 act,
                 day,
+                at_once: range.at_once,
             }
         })
         .collect();

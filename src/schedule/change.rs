@@ -353,6 +353,11 @@ impl Comparison<'_> {
         self.differs("from_end_of", "`from_end_of`", end_of(old), end_of(new));
         self.differs("tolerance", "`tolerance`", days(old), days(new));
         self.differs("unless_active", "`unless_active`", active(old), active(new));
+        let at_once = |dispose: &Dispose| {
+            let or_when = dispose.or_when.as_ref();
+            or_when.map_or_else(|| "nothing".to_owned(), Condition::text)
+        };
+        self.differs("or_when", "`or_when`", at_once(old), at_once(new));
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Dispose {
     /// Date columns of the record that show when somebody last worked with it: one whose
     /// day is after the trigger's keeps the record.
     pub unless_active: Vec<Ident>,
+    /// While this is TRUE of a record, it is past whatever its trigger: consent was withdrawn.
+    pub or_when: Option<Condition>,
     /// Whether the period is the least or the most that is allowed.
     pub limit: Limit,
     /// What is done when a record is due.

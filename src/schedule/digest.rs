@@ -173,6 +173,10 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
             canonical.text(column);
         }
     }
+    if let Some(or_when) = &dispose.or_when {
+        canonical.text("or_when");
+        canonical.condition(Some(or_when));
+    }
     if !dispose.stages.is_empty() {
         canonical.text("stages");
         canonical.number(dispose.stages.len());

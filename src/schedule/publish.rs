@@ -56,7 +56,7 @@ impl Words {
             ),
             Rule::Dispose(dispose) => {
                 let period = dispose.period.to_string();
-                let kept = match dispose.limit {
+                let mut kept = match dispose.limit {
                     Limit::Minimum => sentence(&period),
                     Limit::Maximum => format!("At most {period}"),
                 };
@@ -109,6 +109,9 @@ impl Words {
                 }
                 if !dispose.unless_active.is_empty() {
                     then.push_str(", unless somebody has worked with it since");
+                }
+                if let Some(or_when) = &dispose.or_when {
+                    let _ = write!(kept, "; not at all where {}", or_when.text());
                 }
                 (kept, counted_from(dispose), then)
             }

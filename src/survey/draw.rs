@@ -87,6 +87,8 @@ pub async fn draw_beside(
                     .map(|c| c.sql("t")),
             );
         }
+        let or_when = class.dispose().and_then(|rule| rule.or_when.as_ref());
+        conditions.extend(or_when.map(|c| c.sql("t")));
         for condition in conditions {
             catalog::try_condition(conn, &mut catalog, class.table(), &condition).await?;
         }

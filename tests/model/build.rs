@@ -625,7 +625,9 @@ fn build_class(
         Tz::Europe__London,
     ];
     let columns_only = matches!(trigger, Trigger::Columns(_));
-    let (period, stages) = if on(Feature::Stages) && !more.stages.is_empty() {
+    // The two cannot stand together.
+    let at_once = on(Feature::AtOnce) && more.or_when.is_some();
+    let (period, stages) = if on(Feature::Stages) && !more.stages.is_empty() && !at_once {
         staged(seed, &disposal)
     } else {
         (seed.period.clone(), Vec::new())
@@ -650,6 +652,7 @@ fn build_class(
         } else {
             Vec::new()
         },
+        or_when: more.or_when.clone().filter(|_| on(Feature::AtOnce)),
         notice: more
             .notice
             .filter(|_| on(Feature::Notice) && disposal != Disposal::Flag),

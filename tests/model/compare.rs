@@ -41,7 +41,7 @@ impl End {
         let flags = state
             .flags
             .iter()
-            .map(|(at, flag)| (at.clone(), (date(flag.trigger), date(flag.last_day))));
+            .map(|(at, flag)| (at.clone(), (flag.trigger.and_then(date), flag.last_day.and_then(date))));
         Self {
             rows: rows.collect(),
             flags: flags.collect(),

@@ -105,7 +105,10 @@ fn counts(views: &[View<'_>], class: &Class) -> Counts {
     for id in certain(&views[0], class) {
         out.claimed += 1;
         let day = trigger(world, state, class, id);
+        let claims = views[0].claims(id);
+        let at_once = claims.iter().any(|c| c.class.id == class.id && c.at_once);
         match day {
+            _ if at_once => {}
             None => out.without_trigger += 1,
             Some(day) if day < rule.plausible() => out.implausible_trigger += 1,
             Some(day) if day > Day::On(*today) => out.future_trigger += 1,
@@ -129,7 +132,7 @@ fn counts(views: &[View<'_>], class: &Class) -> Counts {
         }
         // Whether a row that is in use is late, and whether a staged one is counted from its
         // first stage or from its latest that is past, is left open.
-        let (Some(day), claims) = (day, views[0].claims(id)) else {
+        let Some(day) = day.filter(|day| *day >= rule.plausible()) else {
             continue;
         };
         let step = claims

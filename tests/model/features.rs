@@ -14,6 +14,8 @@ pub enum Feature {
     Zone,
     /// `unless_active`
     Activity,
+    /// `or_when`
+    AtOnce,
     Stages,
     Notice,
     /// Passes on several days, with rows updated and holds placed and released between them.
@@ -33,6 +35,7 @@ pub const ALL: &[Feature] = &[
     Feature::Plausible,
     Feature::Zone,
     Feature::Activity,
+    Feature::AtOnce,
     Feature::Stages,
     Feature::Notice,
     Feature::Days,

@@ -31,8 +31,8 @@ pub enum Action {
     DeletedWith(BTreeSet<RowId>),
     Anonymised,
     Flagged {
-        trigger: Day,
-        last_day: Day,
+        trigger: Option<Day>,
+        last_day: Option<Day>,
     },
     /// Its foreign keys at these positions became NULL.
     Unlinked(BTreeSet<usize>),
@@ -244,8 +244,7 @@ fn turn(world: &World, state: &mut State, today: NaiveDate, class: &Class) -> Ve
                 say(id, Action::Anonymised);
             }
             Disposal::Flag => {
-                let trigger = claim.trigger.expect("a past row");
-                let last_day = claim.last_day.expect("a past row");
+                let (trigger, last_day) = (claim.trigger, claim.last_day);
                 let flag = Flag {
                     trigger,
                     last_day,

@@ -233,6 +233,9 @@ fn write_rule(out: &mut String, rule: &Dispose) {
         let list: Vec<_> = rule.unless_active.iter().map(|c| text(c)).collect();
         let _ = writeln!(out, "unless_active = [{}]", list.join(", "));
     }
+    if let Some(or_when) = &rule.or_when {
+        let _ = writeln!(out, "or_when = {}", text(&or_when.sql()));
+    }
     if let Some(notice) = rule.notice {
         let _ = writeln!(out, "notice = {}", days(notice));
     }

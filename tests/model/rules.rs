@@ -28,6 +28,10 @@
 //! not satisfied: it stays a claim, with its last day, and while it is not FALSE its guard binds
 //! whichever class governs, as its gate does (rule 3): a row that is in use is disposed of by none.
 //!
+//! **At once** (`or_when`). While it is TRUE the claim is past, also without a trigger, has no
+//! last day, and counts as the earliest of all; its own activity guard and its own notice
+//! are overridden, its gate is not. An unknown one is none. It is late only by its trigger.
+//!
 //! **Notice**. Every claim that is not FALSE binds its notice (rule 3), governing or not, as it
 //! binds its gate, and a flag binds a class's trigger, last day and digest: so each class that
 //! gives notice flags for itself. The flag comes when the row would otherwise go (for a maximum:
@@ -63,8 +67,9 @@ pub struct State {
 /// What was recorded when a row was flagged, be it as a disposal or as a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flag {
-    pub trigger: Day,
-    pub last_day: Day,
+    /// What is past at once may have neither.
+    pub trigger: Option<Day>,
+    pub last_day: Option<Day>,
     /// The day of the flag.
     pub on: NaiveDate,
 }
@@ -189,6 +194,8 @@ pub struct Claim<'w> {
     pub done: bool,
     /// The record was touched after its trigger day.
     pub active: bool,
+    /// It is past whatever its trigger.
+    pub at_once: bool,
 }
 
 impl Claim<'_> {
@@ -212,7 +219,7 @@ impl Claim<'_> {
     /// Has a trigger that is not implausible (it may lie in the future).
     fn usable(&self) -> bool {
         let plausible = self.class.dispose().map(Dispose::plausible);
-        self.trigger.is_some_and(|day| Some(day) >= plausible)
+        self.at_once || self.trigger.is_some_and(|day| Some(day) >= plausible)
     }
 
     fn severity(&self) -> u8 {
@@ -228,7 +235,7 @@ impl Claim<'_> {
 
     /// Whether a flag was for this trigger and this last day.
     fn bound(&self, flag: &Flag) -> bool {
-        (Some(flag.trigger), Some(flag.last_day)) == (self.trigger, self.last_day)
+        (flag.trigger, flag.last_day) == (self.trigger, self.last_day)
     }
 }
 
@@ -384,6 +391,7 @@ impl<'w> View<'w> {
             past: false,
             done: false,
             active: false,
+            at_once: false,
         };
         if let (Rule::Dispose(rule), None) = (&class.rule, refusal) {
             claim.trigger = trigger(self.world, self.state, class, id);
@@ -401,6 +409,13 @@ impl<'w> View<'w> {
             claim.active = claim
                 .trigger
                 .is_some_and(|trigger| active(rule, row, trigger));
+            let at_once = rule.or_when.as_ref();
+            if at_once.is_some_and(|condition| condition.holds(row) == Some(true)) {
+                claim.at_once = true;
+                claim.past = true;
+                claim.active = false;
+                (claim.last_day, claim.end) = (None, None);
+            }
             claim.done = match rule.steps()[claim.step].1 {
                 Disposal::Delete => false,
                 Disposal::Anonymise(list) => list
@@ -584,7 +599,7 @@ impl<'w> View<'w> {
     /// A class gives notice, and has not given it for this trigger and last day so long ago.
     fn awaits_notice(&self, id: &RowId, claim: &Claim<'_>) -> bool {
         let notice = claim.class.dispose().and_then(|rule| rule.notice);
-        notice.is_some_and(|days| {
+        !claim.at_once && notice.is_some_and(|days| {
             let flag = self.state.flags.get(&(id.clone(), claim.class.id.clone()));
             let run = |f: &Flag| f.on + Days::new(u64::from(days)) <= self.today;
             !flag.is_some_and(|f| claim.bound(f) && run(f))
@@ -598,12 +613,12 @@ impl<'w> View<'w> {
         let then = self.later(rule.notice.filter(|_| rule.maximum).unwrap_or_default());
         let claims = then.claims(id);
         let claim = claims.iter().find(|c| c.class.id == class.id)?;
-        if rule.notice.is_none() || !claim.past || !claims.iter().any(|c| then.due(c.class, id)) {
+        if rule.notice.is_none() || claim.at_once || !claim.past || !claims.iter().any(|c| then.due(c.class, id)) {
             return None;
         }
         let flag = Flag {
-            trigger: claim.trigger?,
-            last_day: claim.last_day?,
+            trigger: claim.trigger,
+            last_day: claim.last_day,
             on: self.today,
         };
         let before = self.state.flags.get(&(id.clone(), class.id.clone()));

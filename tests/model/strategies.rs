@@ -150,6 +150,7 @@ pub struct MoreSeed {
     /// Each stage before the class's own period: how much less it is.
     pub stages: Vec<Period>,
     pub notice: Option<u32>,
+    pub or_when: Option<Condition>,
     /// Which triggers of the list stand in a related row, and in which.
     pub related: [Option<u8>; 3],
 }
@@ -426,9 +427,10 @@ fn more() -> impl Strategy<Value = MoreSeed> {
         prop_oneof![2 => Just(Vec::new()), 2 => vec(less, 1..=2)],
         prop::option::weighted(0.4, prop_oneof![Just(1_u32), 1..45_u32]),
         [(); 3].map(|()| prop::option::weighted(0.35, any::<u8>())),
+        prop::option::weighted(0.3, condition()),
     )
         .prop_map(
-            |(rounding, tolerance, plausible, zone, activity, stages, notice, related)| MoreSeed {
+            |(rounding, tolerance, plausible, zone, activity, stages, notice, related, or_when)| MoreSeed {
                 rounding,
                 tolerance,
                 plausible,
@@ -436,6 +438,7 @@ fn more() -> impl Strategy<Value = MoreSeed> {
                 activity: [activity.0, activity.1],
                 stages,
                 notice,
+                or_when,
                 related,
             },
         )

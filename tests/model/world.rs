@@ -129,6 +129,8 @@ pub struct Dispose {
     pub trigger_zone: Option<Tz>,
     /// Columns whose day, if it is after the trigger's, says that the record is in use.
     pub unless_active: Vec<String>,
+    /// While it is TRUE the record is past, whatever its trigger.
+    pub or_when: Option<Condition>,
     /// In days.
     pub notice: Option<u32>,
     pub disposal: Disposal,
@@ -403,6 +405,9 @@ impl World {
             return Some(Refusal::Claim);
         }
         let rule = class.dispose()?;
+        if !rule.or_when.as_ref().is_none_or(fits) {
+            return Some(Refusal::Trigger);
+        }
         if !rule.unless_active.iter().all(|column| table.has(column)) {
             return Some(Refusal::Trigger);
         }

@@ -62,6 +62,7 @@ const FEATURES: &[Feature] = &[
     Feature::Related,
     Feature::Loose,
     Feature::Threads,
+    Feature::AtOnce,
 ];
 
 /// After so many passes on one day nothing may change any more.

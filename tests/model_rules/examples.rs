@@ -104,6 +104,7 @@ pub fn deletes(id: &str) -> Class {
         plausible_from: None,
         trigger_zone: None,
         unless_active: Vec::new(),
+        or_when: None,
         notice: None,
         maximum: false,
         disposal: Disposal::Delete,

@@ -127,7 +127,10 @@ fn a_record_is_flagged_first_and_goes_when_its_notice_has_run() {
     let world = one_row(vec![noticed(deletes("c"), 30)]);
     assert_eq!(status(&world, "c"), Some(Status::Waiting));
     let first = end(&world);
-    let (trigger, last_day) = (Day::On(date(2025, 5, 1)), Day::On(date(2026, 5, 1)));
+    let (trigger, last_day) = (
+        Some(Day::On(date(2025, 5, 1))),
+        Some(Day::On(date(2026, 5, 1))),
+    );
     assert_eq!(first.events.len(), 1);
     assert_eq!(
         first.events[0].action,

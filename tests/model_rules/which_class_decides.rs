@@ -157,8 +157,8 @@ fn rule_3_a_maximum_that_is_done_yields_to_the_next() {
         .collect();
     let last_day = Day::On(date(2025, 8, 1));
     let flagged = Action::Flagged {
-        trigger: Day::On(date(2025, 5, 1)),
-        last_day,
+        trigger: Some(Day::On(date(2025, 5, 1))),
+        last_day: Some(last_day),
     };
     assert_eq!(
         actions,

@@ -111,7 +111,15 @@ fn judged_by(class: &Class, column: &Ident) -> Option<&'static str> {
     {
         return Some("the class's `where` reads that");
     }
-    let Trigger::Columns(triggers) = &class.dispose()?.trigger else {
+    let dispose = class.dispose()?;
+    if dispose
+        .or_when
+        .as_ref()
+        .is_some_and(|or_when| or_when.columns().any(|name| name == column))
+    {
+        return Some("the class's `or_when` reads that");
+    }
+    let Trigger::Columns(triggers) = &dispose.trigger else {
         return None;
     };
     triggers.iter().find_map(|trigger| {

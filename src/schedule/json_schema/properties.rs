@@ -84,6 +84,10 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             "Date columns that show when somebody last worked with the record: one that lies after the trigger keeps it, and it is shown.",
             json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": text() }),
         ),
+        ("class", "or_when") => (
+            "While this condition is TRUE of a record, it is due at once, also without a trigger: such as \"consent_withdrawn_at IS NOT NULL\".",
+            text(),
+        ),
         ("class", "disposal") => (
             "What happens at the end: \"flag\" lists the record, \"anonymise\" overwrites columns, \"delete\" deletes the row; \"retain\" keeps it and protects it from every other class.",
             words(["flag", "anonymise", "delete", "retain"]),

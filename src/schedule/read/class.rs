@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-pub(super) const NOT_WITH_RETAIN: [&str; 19] = [
+pub(super) const NOT_WITH_RETAIN: [&str; 20] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -39,6 +39,7 @@ pub(super) const NOT_WITH_RETAIN: [&str; 19] = [
     "period",
     "tolerance",
     "unless_active",
+    "or_when",
     "anonymise",
     "stages",
     "notice",
@@ -329,6 +330,7 @@ impl Reader<'_> {
             Some(value) => self.stages(value),
             None => Some(Vec::new()),
         };
+        let or_when = self.or_when(fields);
         let notice = self.notice(fields, kind == Some(Kind::Flag));
         let anonymises =
             kind == Some(Kind::Anonymise) || stages.iter().flatten().any(Stage::anonymises);
@@ -352,6 +354,7 @@ impl Reader<'_> {
             period: period?,
             tolerance: timing.tolerance,
             unless_active: timing.unless_active,
+            or_when: or_when?,
             limit: limit?,
             disposal: disposal?,
             stages: stages?,
@@ -363,6 +366,23 @@ impl Reader<'_> {
             limits: limits?,
             erasure: erasure?,
         })))
+    }
+
+    /// What makes a record past at once.
+    fn or_when(&mut self, fields: &Fields<'_, '_>) -> Option<Option<Condition>> {
+        let Some(value) = fields.get("or_when") else {
+            return Some(None);
+        };
+        if fields.get("stages").is_some() {
+            let place = self.place_of(value);
+            self.contradiction(
+                "`or_when` cannot stand beside `stages`".to_owned(),
+                "what is due at once has no earlier stage: leave one of them out, or divide the records between two classes",
+                place,
+            );
+            return None;
+        }
+        self.condition(value, "or_when").map(Some)
     }
 
     /// How many people have to approve a record.
@@ -553,6 +573,8 @@ impl Reader<'_> {
             };
             let role = if reads(class.claim()) {
                 Some(("its `where` reads it", *class.place("where")))
+            } else if reads(dispose.or_when.as_ref()) {
+                Some(("its `or_when` reads it", *class.place("or_when")))
             } else if let Trigger::Columns(triggers) = &dispose.trigger {
                 let at = *class.place("trigger");
                 if triggers

@@ -43,6 +43,7 @@ pub(super) const CLASS: Keys = Keys {
         "period",
         "tolerance",
         "unless_active",
+        "or_when",
         "disposal",
         "anonymise",
         "stages",
@@ -64,7 +65,6 @@ pub(super) const CLASS: Keys = Keys {
     ],
     later: &[
         "processor",
-        "or_when",
         "unit",
         "resweep",
         "hide_keys",
