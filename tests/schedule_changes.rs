@@ -285,6 +285,13 @@ const TABLE: &[Row] = &[
         &["class `applicants`: `unless_active` is seen_on instead of nothing"],
     ),
     row(
+        (CLASS, "or_when"),
+        "trigger = \"decided_on\"",
+        "trigger = \"decided_on\"\nor_when = \"withdrawn\"",
+        BOTH,
+        &["class `applicants`: `or_when` is \"withdrawn\" instead of nothing"],
+    ),
+    row(
         (CLASS, "review_on"),
         "owner = \"Head of People\"",
         "owner = \"Head of People\"\nreview_on = 2030-01-01",

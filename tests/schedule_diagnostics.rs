@@ -500,7 +500,6 @@ fn the_part_of_a_condition_at_fault_is_underlined() {
 fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
     for key in [
         "processor",
-        "or_when",
         "unit",
         "resweep",
         "hide_keys",

@@ -194,6 +194,7 @@ fn what_the_reader_takes_it_takes() {
             "{DELETES}notice = \"30 days\"\n{}",
             "stages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]"
         ),
+        format!("{DELETES}or_when = \"withdrawn\""),
         anonymises("{ name = \"redact\", email = \"null\", \"answers.phone\" = \"remove\" }"),
     ];
     let validator = validator();
@@ -250,6 +251,8 @@ fn what_it_refuses_the_reader_refuses() {
         format!("{DELETES}anonymise = {{ name = \"null\" }}"),
         format!("{DELETES}from_end_of = \"year\""),
         format!("{DELETES}unless_active = []"),
+        format!("{DELETES}or_when = true"),
+        format!("{RETAINS}or_when = \"withdrawn\"\n"),
         format!("{DELETES}owner = \"  \""),
         format!(
             "{}dependants = [\"note\"]",

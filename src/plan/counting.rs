@@ -342,6 +342,16 @@ impl Judge<'_> {
         self.trigger_as(class, dispose, a, "text")
     }
 
+    /// The same as a flag and an approval have it: of what is past at once a trigger may be no
+    /// day at all, and none is written down.
+    pub fn trigger_told(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let text = self.trigger_text(class, dispose, a);
+        match dispose.or_when {
+            Some(_) => format!("nullif(nullif({text}, 'infinity'), '-infinity')"),
+            None => text,
+        }
+    }
+
     /// The trigger's civil date, NULL where none counts.
     pub fn trigger_date(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         if let Trigger::Fixed(date) = dispose.trigger {

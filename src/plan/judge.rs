@@ -167,7 +167,7 @@ impl<'a> Judge<'a> {
             literal(class.id().as_str()),
             key_array(table, a),
             hex::encode(class.digest()),
-            self.trigger_text(class, dispose, a),
+            self.trigger_told(class, dispose, a),
         )
     }
 
@@ -568,7 +568,7 @@ impl<'a> Judge<'a> {
             "p.run_id IS NULL AND p.voided_at IS NULL AND p.class_digest = '\\x{}' \
              AND p.trigger_on::text IS NOT DISTINCT FROM {} AND p.last_day IS NOT DISTINCT FROM {}",
             hex::encode(class.digest()),
-            self.trigger_text(class, step, a),
+            self.trigger_told(class, step, a),
             self.last_day(class, step, a),
         )
     }

@@ -203,7 +203,9 @@ fn at_once(
         ),
         claim.to_owned(),
     ]);
+    // Nothing is counted from it, so it may be anything; only a day can be written down.
     let date = judge.trigger_date(class, dispose, "t");
+    let date = format!("CASE WHEN isfinite({date}) THEN {date} END");
     Some(Range {
         from: format!("{} AS t", table.name.quoted()),
         position: along_key(table),

@@ -152,14 +152,14 @@ fn a_file_with_a_fault_in_it() {
 
     s.toml: 1 error; nothing was done. `retentiond check --explain CODE` says more about a code.
     "#);
-    assert_snapshot!(said(altered("disposal = \"flag\"", "or_when = \"TRUE\"\ndisposal = \"flag\"")), @r#"
+    assert_snapshot!(said(altered("disposal = \"flag\"", "unit = \"seconds\"\ndisposal = \"flag\"")), @r#"
     exit 2
     --- err
-    error[R0115]: `or_when` in a [[class]] is not yet supported by this version
+    error[R0115]: `unit` in a [[class]] is not yet supported by this version
       --> s.toml:95:1
        |
-    95 | or_when = "TRUE"
-       | ^^^^^^^
+    95 | unit = "seconds"
+       | ^^^^
        |
        = help: comment it out with `#`; it is refused because ignoring it would not do what the schedule says
 

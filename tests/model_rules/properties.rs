@@ -34,7 +34,7 @@ fn today(world: &World) -> chrono::NaiveDate {
 fn every_state_and_every_kind_of_change_occurs() {
     let mut states: BTreeMap<Status, usize> = BTreeMap::new();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for world in sample(&worlds(ALL), 200) {
+    for world in sample(&worlds(ALL), 600) {
         let ends = settle(&world, today(&world));
         for (_, counts) in &ends[0].counts {
             for (status, span) in &counts.states {

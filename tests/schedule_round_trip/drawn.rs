@@ -191,7 +191,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
         option::of(select(EndOf::ALL.to_vec())),
         (0u32..400, 0u32..28),
         prop_oneof![Just(0), 0u32..400],
-        vec("seen[a-z]{0,3}", 0..3),
+        (vec("seen[a-z]{0,3}", 0..3), option::of(test())),
     );
     let what = (
         select(Limit::ALL.to_vec()),
@@ -222,7 +222,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
     );
     (time, what, hanging, limits).prop_map(
         |(
-            (trigger, plausible_from, trigger_zone, from_end_of, (months, days), tolerance, active),
+            (trigger, plausible_from, trigger_zone, from_end_of, (months, days), tolerance, (active, or_when)),
             (limit, disposal, stages, notice, (gate, approvals)),
             (dependants, files),
             (max_rows, max_share, max_growth, erasure),
@@ -281,6 +281,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 period,
                 tolerance,
                 unless_active,
+                or_when,
                 limit,
                 disposal,
                 stages,
@@ -314,6 +315,9 @@ pub fn agree(rule: &mut Disposes, own: &Table) {
         }
     } else {
         rule.trigger_zone = None;
+    }
+    if !rule.stages.is_empty() {
+        rule.or_when = None;
     }
     if rule.limit == Limit::Maximum {
         rule.tolerance = 0;

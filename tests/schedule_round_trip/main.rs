@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-const PARTS: usize = 34;
+const PARTS: usize = 35;
 
 /// Puts a part of `other` in the place of the same of `whole`.
 fn take(whole: &mut Written, other: &Written, part: usize) {
@@ -153,6 +153,7 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
                 28 => rule.max_growth = other.max_growth,
                 29 => rule.erasure = other.erasure,
                 33 => rule.approvals = other.approvals,
+                34 => rule.or_when.clone_from(&other.or_when),
                 // One word of one entry.
                 _ => {
                     for (dependant, other) in rule.dependants.iter_mut().zip(&other.dependants) {

@@ -245,6 +245,9 @@ impl Printer {
             let columns: Vec<String> = rule.unless_active.iter().map(|c| self.text(c)).collect();
             keys.push(("unless_active", self.list(&columns)));
         }
+        if let Some(test) = &rule.or_when {
+            keys.push(("or_when", self.test(test)));
+        }
         keys.push(("disposal", self.text(Self::what(&rule.disposal))));
         if rule.limit != Limit::Minimum || loose {
             keys.push(("limit", self.text(rule.limit.name())));

@@ -51,6 +51,7 @@ pub struct Disposes {
     pub period: Span,
     pub tolerance: u32,
     pub unless_active: Vec<String>,
+    pub or_when: Option<Test>,
     pub limit: Limit,
     pub disposal: What,
     pub stages: Vec<(Span, What)>,
@@ -159,6 +160,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         period,
         tolerance,
         unless_active,
+        or_when,
         limit,
         disposal,
         stages,
@@ -195,6 +197,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         period: span(*period),
         tolerance: *tolerance,
         unless_active: unless_active.iter().map(ToString::to_string).collect(),
+        or_when: or_when.as_ref().map(test),
         limit: *limit,
         disposal: what(disposal),
         stages: stages
