@@ -25,6 +25,7 @@ pub struct Decisions {
     paused: BTreeSet<ClassId>,
     lifted: BTreeMap<ClassId, Lift>,
     holds: Vec<RuleHold>,
+    erasing: bool,
 }
 
 /// A hold on every record of a class, or on those for which a condition is not FALSE.
@@ -89,6 +90,7 @@ impl Decisions {
             paused: BTreeSet::new(),
             lifted: BTreeMap::new(),
             holds: Vec::new(),
+            erasing: false,
         }
     }
 
@@ -135,6 +137,20 @@ impl Decisions {
     pub fn with_hold(mut self, hold: RuleHold) -> Self {
         self.holds.push(hold);
         self
+    }
+
+    /// The same, with a person's request for erasure that is not fulfilled yet. Whose it is the
+    /// plan's SQL reads.
+    #[must_use]
+    pub fn with_erasure(mut self) -> Self {
+        self.erasing = true;
+        self
+    }
+
+    /// Whether any person's records are to be erased before their time.
+    #[must_use]
+    pub fn erasing(&self) -> bool {
+        self.erasing
     }
 
     /// The holds on classes and on conditions.

@@ -20,7 +20,7 @@ fn every_class_is_told_with_its_period() {
     for row in [
         "| Communications: emails, letters, telephone notes and complaints, with their attachments | 8 years |",
         "| Freedom of information and individual rights requests | 2 years | The day it was closed |",
-        "| Photographs, video and audio recordings, with the copies of consent forms | At most 4 years |",
+        "| Photographs, video and audio recordings, with the copies of consent forms | At most 4 years; not at all where consent\\_withdrawn\\_at IS NOT NULL |",
         "| Job and volunteer applicants who were turned down | 6 months |",
         "| Job and volunteer applicants who were turned down but met the criteria (merit list) | 1 year |",
         "| Job and volunteer applicants who were hired | Kept; not under a period of this schedule.",

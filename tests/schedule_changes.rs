@@ -285,6 +285,13 @@ const TABLE: &[Row] = &[
         &["class `applicants`: `unless_active` is seen_on instead of nothing"],
     ),
     row(
+        (CLASS, "erasure_right"),
+        "trigger = \"decided_on\"",
+        "trigger = \"decided_on\"\nerasure_right = false",
+        BOTH,
+        &["class `applicants`: `erasure_right` is false instead of true"],
+    ),
+    row(
         (CLASS, "or_when"),
         "trigger = \"decided_on\"",
         "trigger = \"decided_on\"\nor_when = \"withdrawn\"",

@@ -503,7 +503,6 @@ fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
         "unit",
         "resweep",
         "hide_keys",
-        "erasure_right",
         "preview",
         "every",
     ] {

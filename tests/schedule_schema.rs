@@ -194,7 +194,7 @@ fn what_the_reader_takes_it_takes() {
             "{DELETES}notice = \"30 days\"\n{}",
             "stages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]"
         ),
-        format!("{DELETES}or_when = \"withdrawn\""),
+        format!("{DELETES}or_when = \"withdrawn\"\nerasure_right = false"),
         anonymises("{ name = \"redact\", email = \"null\", \"answers.phone\" = \"remove\" }"),
     ];
     let validator = validator();
@@ -252,6 +252,8 @@ fn what_it_refuses_the_reader_refuses() {
         format!("{DELETES}from_end_of = \"year\""),
         format!("{DELETES}unless_active = []"),
         format!("{DELETES}or_when = true"),
+        format!("{DELETES}erasure_right = \"no\""),
+        format!("{RETAINS}erasure_right = false\n"),
         format!("{RETAINS}or_when = \"withdrawn\"\n"),
         format!("{DELETES}owner = \"  \""),
         format!(

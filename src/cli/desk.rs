@@ -213,6 +213,7 @@ impl From<ReviewError> for Failure {
                 "`retentiond hold list --open` and `retentiond exempt list --open` show what protects",
             ),
             ReviewError::NoInstruction(_) => usage("`retentiond instruct list` shows the orders"),
+            ReviewError::NoErasure => usage("`retentiond subject list` shows the requests"),
             ReviewError::NotPaused(_) => usage("`retentiond status` shows what is paused"),
             ReviewError::NoOperator(_) => usage("`retentiond operator list` shows who may do what"),
             ReviewError::LastAdministrator(_) => usage("make somebody else an administrator first"),

@@ -87,7 +87,7 @@ pub(super) async fn run(
         renewed: Instant::now(),
     };
     for scan in &context.work.scans {
-        if !context.work.stays || scan.at_once {
+        if !context.work.stays || !scan.last_day.is_reckoned() {
             let walked = walk.along(conn, scan, None, None, Leave::Nothing).await?;
             if walked == Walked::Stopped {
                 return Ok(Ended::Stopped);

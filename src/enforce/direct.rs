@@ -1,15 +1,16 @@
 //! A class on which nothing hangs: one range statement changes the rows and names them.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use futures_util::TryStreamExt;
 use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::batch::{Context, Done, append, entry, seed, settle_constraints};
 use super::error::EnforceError;
 use super::rows::{self, OwnedKey};
 use crate::ledger::{Action, EntryId, KeyValue, ManifestBuilder};
-use crate::plan::{Direct, Scan};
+use crate::plan::{Direct, LastDayAs, Scan};
 use crate::schedule::Dispose;
 use crate::store;
 
@@ -26,8 +27,11 @@ impl<'a> LastDays<'a> {
     }
 
     pub fn of(&mut self, counted: Counted) -> Option<i32> {
-        let trigger = counted.trigger.filter(|_| !counted.at_once);
-        self.of_day(trigger?)
+        match counted.last_day {
+            Last::Reckoned => self.of_day(counted.trigger?),
+            Last::None => None,
+            Last::Day(day) => Some(day),
+        }
     }
 
     fn of_day(&mut self, day: i32) -> Option<i32> {
@@ -54,8 +58,41 @@ impl<'a> LastDays<'a> {
 pub(super) struct Counted {
     /// The trigger's day in days since 1970, if there is one.
     pub trigger: Option<i32>,
-    /// It went for another reason, and had no last day.
-    pub at_once: bool,
+    /// How its last day follows from that.
+    pub last_day: Last,
+}
+
+/// A record's last day.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Last {
+    /// It follows from the trigger.
+    #[default]
+    Reckoned,
+    /// It had none: it went at once.
+    None,
+    /// The day before a person's request, in days since 1970.
+    Day(i32),
+}
+
+impl Counted {
+    /// What a statement over a scan answers from column `at` on.
+    pub fn read(row: &PgRow, at: usize, scan: &Scan, zone: Tz) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            trigger: rows::day(row, at, scan.day, zone)?,
+            last_day: match scan.last_day {
+                LastDayAs::Reckoned => Last::Reckoned,
+                LastDayAs::None => Last::None,
+                LastDayAs::Answered => row
+                    .try_get::<Option<i32>, _>(at + 1)?
+                    .map_or(Last::None, Last::Day),
+            },
+        })
+    }
+
+    /// How many columns that was.
+    pub fn width(scan: &Scan) -> usize {
+        1 + usize::from(scan.last_day == LastDayAs::Answered)
+    }
 }
 
 pub(super) async fn run(
@@ -95,11 +132,8 @@ pub(super) async fn run(
     {
         let mut stream = query.fetch(&mut *conn);
         while let Some(row) = stream.try_next().await.map_err(failed)? {
-            let day = rows::day(&row, width, scan.day, zone).map_err(failed)?;
-            let counted = Counted {
-                trigger: day,
-                at_once: scan.at_once,
-            };
+            let counted = Counted::read(&row, width, scan, zone).map_err(failed)?;
+            let day = counted.trigger;
             let last_day = last_days.of(counted);
             if context.work.forget.is_some() || context.work.use_up.is_some() {
                 changed.push(rows::key(&row, 0, &context.work.key).map_err(failed)?);

@@ -11,10 +11,10 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::batch::{Context, Done};
-use super::direct::Counted;
+use super::direct::{Counted, Last};
 use super::error::EnforceError;
 use super::rows::{self, OwnedKey};
-use crate::plan::{AT_ONCE, Dependant, FileOf, Follow, Key, Reads, Referrer, Scan, Shared, Verdict};
+use crate::plan::{AT_ONCE, ERASED, Dependant, FileOf, Follow, Key, Reads, Referrer, Scan, Shared, Verdict};
 use crate::store;
 
 /// A record of the class, locked.
@@ -145,15 +145,13 @@ pub(super) async fn lock_records(
     }
     let key = &context.work.key;
     let width = key.columns.len();
+    let rest = width + Counted::width(scan);
     let decode = |row: &PgRow| -> Result<Record, sqlx::Error> {
         Ok(Record {
             key: rows::key(row, 0, key)?,
-            day: Counted {
-                trigger: rows::day(row, width, scan.day, context.plan.time_zone())?,
-                at_once: scan.at_once,
-            },
-            links: rows::texts(row, width + 1, follow.links)?,
-            files: rows::texts(row, width + 1 + follow.links, follow.files.len())?,
+            day: Counted::read(row, width, scan, context.plan.time_zone())?,
+            links: rows::texts(row, rest, follow.links)?,
+            files: rows::texts(row, rest + follow.links, follow.files.len())?,
             stays: false,
         })
     };
@@ -326,11 +324,21 @@ pub(super) async fn lock_dependants(
 
 /// From what a row that is due by itself is counted, as its statement answers it.
 fn counted(answer: &str) -> Counted {
-    let late = answer.strip_prefix(AT_ONCE);
-    let day = late.unwrap_or(answer).parse::<chrono::NaiveDate>().ok();
+    let day = |text: &str| text.parse::<chrono::NaiveDate>().ok();
+    let days = |text: &str| day(text).map(|day| day.to_epoch_days());
+    let (trigger, last_day) = if let Some(trigger) = answer.strip_prefix(AT_ONCE) {
+        (trigger, Last::None)
+    } else if let Some((last, trigger)) = answer
+        .strip_prefix(ERASED)
+        .and_then(|rest| rest.split_once(' '))
+    {
+        (trigger, days(last).map_or(Last::None, Last::Day))
+    } else {
+        (answer, Last::Reckoned)
+    };
     Counted {
-        trigger: day.map(|day| day.to_epoch_days()),
-        at_once: late.is_some(),
+        trigger: days(trigger),
+        last_day,
     }
 }
 

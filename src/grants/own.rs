@@ -68,6 +68,12 @@ pub fn decided(sort: Sort, name: &str) -> Option<Decision> {
             "SELECT, UPDATE (expired_at, subject)",
             "SELECT, INSERT, UPDATE (released_by, released_at, release_reason, subject)",
         ),
+        // A pass forgets whom a request was about once nothing of it is left to do.
+        (Sort::Table, "erasure") => decision(
+            "SELECT",
+            "SELECT, UPDATE (subject, closed_at, looked_on, returned, returned_at, known_by, known_reason)",
+            "SELECT, INSERT, UPDATE (subject, closed_at, withdrawn_by, withdraw_reason, known_by, known_reason)",
+        ),
         (Sort::Table, "review") => decision("SELECT", "SELECT", "SELECT, INSERT"),
         (Sort::Table, "approval") => decision(
             "SELECT",

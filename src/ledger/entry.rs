@@ -144,6 +144,16 @@ actions! {
     Instructed = "instructed",
     /// That order was withdrawn.
     InstructionWithdrawn = "instruction-withdrawn",
+    /// A person's request for erasure was recorded.
+    ErasureRequested = "erasure-requested",
+    /// Nothing of it is left to do.
+    ErasureFulfilled = "erasure-fulfilled",
+    /// It was withdrawn before that.
+    ErasureWithdrawn = "erasure-withdrawn",
+    /// Records about a person whose records were erased are there again.
+    ErasureReturned = "erasure-returned",
+    /// Somebody said that those are rightly there.
+    ReturnKnown = "return-known",
     /// A class, or every one, was paused.
     Paused = "paused",
     /// A pause ended.

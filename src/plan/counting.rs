@@ -168,10 +168,23 @@ impl Judge<'_> {
     /// The class's trigger is before its cutoff today. For one of [`Dispose::steps_on`]
     /// this is whether the record belongs to that step.
     pub fn past(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
-        any(vec![
-            self.past_by_trigger(class, dispose, a),
-            self.at_once(dispose, a),
-        ])
+        let by_trigger = self.past_by_trigger(class, dispose, a);
+        let is_last = class
+            .dispose()
+            .is_none_or(|own| own.period == dispose.period);
+        if is_last {
+            return match &self.regardless(class, dispose, a)[..] {
+                "FALSE" => by_trigger,
+                regardless => any(vec![by_trigger, regardless.to_owned()]),
+            };
+        }
+        // What is erased by right goes by the last step at once.
+        all(vec![by_trigger, negated(&self.erased(class, a))])
+    }
+
+    /// The record is past whatever its trigger.
+    pub fn regardless(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        any(vec![self.at_once(dispose, a), self.erased(class, a)])
     }
 
     /// The same by its trigger alone.
@@ -192,9 +205,21 @@ impl Judge<'_> {
     /// at once counts as the earliest.
     pub fn rank(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let last_day = self.last_day_by_trigger(class, dispose, a);
-        match &self.at_once(dispose, a)[..] {
+        let last_day = match &self.at_once(dispose, a)[..] {
             "FALSE" => last_day,
             at_once => format!("CASE WHEN {at_once} THEN DATE '-infinity' ELSE {last_day} END"),
+        };
+        self.or_erased(class, last_day, a)
+    }
+
+    /// This last day, or that of a request to erase the record, if there is one.
+    fn or_erased(&self, class: &Class, last_day: String, a: &str) -> String {
+        match &self.erased(class, a)[..] {
+            "FALSE" => last_day,
+            erased => format!(
+                "CASE WHEN {erased} THEN {} ELSE {last_day} END",
+                self.erased_last_day(class, a)
+            ),
         }
     }
 
@@ -206,10 +231,19 @@ impl Judge<'_> {
             return "FALSE".to_owned();
         };
         let steps = dispose.steps_on(self.today);
-        any(steps
+        let mut late: Vec<String> = steps
             .iter()
             .map(|step| self.past_on(class, step, earlier, a))
-            .collect())
+            .collect();
+        // A request for erasure makes no old debt young.
+        let erased = self.erased(class, a);
+        if erased != "FALSE" {
+            late.push(format!(
+                "({erased} AND {} < DATE '{earlier}')",
+                self.erased_last_day(class, a)
+            ));
+        }
+        any(late)
     }
 
     /// What `answer` says of the step that the row belongs to today; FALSE for a row that is
@@ -289,7 +323,10 @@ impl Judge<'_> {
             .enumerate()
             .find(|(nth, step)| *nth == last || step.disposal.severity() >= severity);
         match mildest {
-            Some((_, step)) => self.past(class, step, a),
+            Some((_, step)) => match &self.erased(class, a)[..] {
+                "FALSE" => self.past(class, step, a),
+                erased => any(vec![self.past(class, step, a), erased.to_owned()]),
+            },
             None => "FALSE".to_owned(),
         }
     }
@@ -298,10 +335,11 @@ impl Judge<'_> {
     /// at once, `infinity` where the trigger lies beyond reckoning.
     pub fn last_day(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let last_day = self.last_day_by_trigger(class, dispose, a);
-        match &self.at_once(dispose, a)[..] {
+        let last_day = match &self.at_once(dispose, a)[..] {
             "FALSE" => last_day,
             at_once => format!("CASE WHEN NOT ({at_once}) THEN {last_day} END"),
-        }
+        };
+        self.or_erased(class, last_day, a)
     }
 
     fn last_day_by_trigger(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
@@ -346,9 +384,10 @@ impl Judge<'_> {
     /// day at all, and none is written down.
     pub fn trigger_told(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let text = self.trigger_text(class, dispose, a);
-        match dispose.or_when {
-            Some(_) => format!("nullif(nullif({text}, 'infinity'), '-infinity')"),
-            None => text,
+        if self.may_be_regardless(class, dispose) {
+            format!("nullif(nullif({text}, 'infinity'), '-infinity')")
+        } else {
+            text
         }
     }
 
@@ -390,16 +429,19 @@ impl Judge<'_> {
                 format!("({day} > {trigger}) IS TRUE")
             })
             .collect());
-        all(vec![touched, negated(&self.at_once(dispose, a))])
+        all(vec![
+            touched,
+            negated(&self.regardless(class, dispose, a)),
+        ])
     }
 
     /// Why a claimed row is not dated: `without`, `implausible`, `future`, or NULL where it is,
     /// or needs no date.
     pub fn undated(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let undated = self.undated_by_trigger(class, dispose, a);
-        match &self.at_once(dispose, a)[..] {
+        match &self.regardless(class, dispose, a)[..] {
             "FALSE" => undated,
-            at_once => format!("CASE WHEN NOT ({at_once}) THEN {undated} END"),
+            regardless => format!("CASE WHEN NOT ({regardless}) THEN {undated} END"),
         }
     }
 

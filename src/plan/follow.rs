@@ -18,6 +18,9 @@ use crate::schedule::{Class, Disposal, Dispose};
 /// is counted.
 pub const AT_ONCE: &str = "at once ";
 
+/// Before the last day, a blank and the trigger of a row that a person's request erases.
+pub const ERASED: &str = "erased ";
+
 /// The statements of a batch that follows dependants or files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Follow {
@@ -572,13 +575,17 @@ impl Planner<'_> {
                 self.judge.governs(self.class, "t"),
             ]);
             let trigger = self.judge.trigger_text(self.class, self.dispose, "t");
-            let counted = match self.dispose.or_when {
-                None => trigger,
-                Some(_) => format!(
-                    "CASE WHEN {} THEN '' ELSE {} END || coalesce({trigger}, '')",
+            let counted = if self.judge.may_be_regardless(self.class, self.dispose) {
+                format!(
+                    "CASE WHEN {} THEN {} || {}::text || ' ' WHEN {} THEN '' ELSE {} END || coalesce({trigger}, '')",
+                    self.judge.erased(self.class, "t"),
+                    literal(ERASED),
+                    self.judge.erased_last_day(self.class, "t"),
                     self.judge.past_by_trigger(self.class, self.dispose, "t"),
                     literal(AT_ONCE),
-                ),
+                )
+            } else {
+                trigger
             };
             answer.push_str(&format!(", CASE WHEN {due} THEN {counted} END"));
         }

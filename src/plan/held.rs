@@ -169,7 +169,7 @@ impl Judge<'_> {
     }
 
     /// The columns of a table that name whom its rows are about.
-    fn subjects(&self, table: &TableName) -> Vec<&Ident> {
+    pub fn subjects(&self, table: &TableName) -> Vec<&Ident> {
         let there = |column: &&Ident| {
             let table = self.catalog.table(table);
             table.is_some_and(|table| table.column(column).is_some())

@@ -147,9 +147,10 @@ impl<'a> Judge<'a> {
             return "FALSE".to_owned();
         }
         // What is past at once may have neither.
-        let is = match dispose.or_when {
-            Some(_) => "IS NOT DISTINCT FROM",
-            None => "=",
+        let is = if self.may_be_regardless(class, dispose) {
+            "IS NOT DISTINCT FROM"
+        } else {
+            "="
         };
         // With stages, the digest alone does not say which of them the flag was for.
         let last_day =
@@ -189,7 +190,7 @@ impl<'a> Judge<'a> {
             }
             _ => "FALSE".to_owned(),
         };
-        any(vec![over, self.at_once(step, a)])
+        any(vec![over, self.regardless(class, step, a)])
     }
 
     /// The notice of a class that may claim the row has not begun, or is not over.
@@ -235,7 +236,7 @@ impl<'a> Judge<'a> {
         all(vec![
             released,
             negated(&self.flagged(class, step, table, a, None)),
-            negated(&self.at_once(step, a)),
+            negated(&self.regardless(class, step, a)),
         ])
     }
 

@@ -14,6 +14,7 @@ mod compare;
 mod counting;
 mod coverage;
 mod erase;
+mod erased;
 mod fit;
 mod follow;
 mod forecast;
@@ -50,7 +51,7 @@ pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
 pub use erase::{ErasedTable, Erasing, Found as FoundRelation};
-pub use follow::{AT_ONCE, Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
+pub use follow::{AT_ONCE, ERASED, Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use held::{about, covered};
 pub use key::{Key, KeyColumn};
@@ -61,7 +62,7 @@ pub use probe::{Probe, probes};
 pub use queue::Queue;
 pub use related::{Read, Reads};
 pub use returned::present;
-pub use scan::{Bounded, DayAs, Direct, Scan};
+pub use scan::{Bounded, DayAs, Direct, LastDayAs, Scan};
 pub use work::{Route, Work};
 
 /// What one pass would do on one day.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::anonymise::anonymised;
-use super::judge::{Judge, all, key_array};
+use super::judge::{Judge, all, key_array, negated};
 use super::key::Key;
 use super::related::{Dated, leads};
 use super::relations::is_led_to;
@@ -59,10 +59,30 @@ pub struct Scan {
     pub act: Bounded,
     /// How `act` answers the trigger's day.
     pub day: DayAs,
-    /// Its records have no last day, nor perhaps a trigger: they are past for another reason.
-    /// Every pass walks it from the beginning.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub at_once: bool,
+    /// What the last day of its records is.
+    #[serde(skip_serializing_if = "LastDayAs::is_reckoned")]
+    pub last_day: LastDayAs,
+}
+
+/// The last day of a range's records. Those that are past for another reason than their trigger
+/// may have none of either, and every pass walks them from the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum LastDayAs {
+    /// It follows from the trigger.
+    Reckoned,
+    /// There is none: they are past at once.
+    None,
+    /// `act` answers it after the trigger's day, `integer`, in days since 1970: they are erased at
+    /// a person's request.
+    Answered,
+}
+
+impl LastDayAs {
+    /// Whether it follows from the trigger.
+    #[must_use]
+    pub fn is_reckoned(&self) -> bool {
+        *self == Self::Reckoned
+    }
 }
 
 /// How a statement answers a civil day.
@@ -128,8 +148,8 @@ pub(super) struct Range {
     pub day_as: DayAs,
     /// The trigger's day as a date, as SQL.
     pub date: String,
-    /// See [`Scan::at_once`].
-    pub at_once: bool,
+    /// See [`Scan::last_day`].
+    pub last_day: LastDayAs,
 }
 
 impl Range {
@@ -180,9 +200,34 @@ pub(super) fn ranges(
     table: &Table,
     claim: &str,
 ) -> Vec<Range> {
-    let mut ranges = by_trigger(judge, class, dispose, table, claim);
+    let by_itself = match &judge.erased(class, "t")[..] {
+        "FALSE" => claim.to_owned(),
+        erased => format!("{claim} AND NOT ({erased})"),
+    };
+    let mut ranges = by_trigger(judge, class, dispose, table, &by_itself);
     ranges.extend(at_once(judge, class, dispose, table, claim));
+    ranges.extend(erased(judge, class, dispose, table, claim));
     ranges
+}
+
+/// The records that a person's request erases, in whichever other range they would be.
+fn erased(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    table: &Table,
+    claim: &str,
+) -> Option<Range> {
+    let erased = judge.erased(class, "t");
+    let is_last = class
+        .dispose()
+        .is_some_and(|own| own.period == dispose.period);
+    if erased == "FALSE" || !is_last {
+        return None;
+    }
+    let conditions = all(vec![erased, claim.to_owned()]);
+    let last_day = LastDayAs::Answered;
+    Some(regardless(judge, class, dispose, table, conditions, last_day))
 }
 
 /// The records that are past whatever their trigger, and are not past by it. Walked along the
@@ -194,27 +239,48 @@ fn at_once(
     table: &Table,
     claim: &str,
 ) -> Option<Range> {
-    dispose.or_when.as_ref()?;
+    // As it was written, so that an index on it serves.
+    let or_when = dispose.or_when.as_ref()?.sql("t");
     let conditions = all(vec![
-        judge.at_once(dispose, "t"),
+        format!("({or_when})"),
         format!(
             "({}) IS NOT TRUE",
             judge.past_by_trigger(class, dispose, "t")
         ),
+        negated(&judge.erased(class, "t")),
         claim.to_owned(),
     ]);
+    let last_day = LastDayAs::None;
+    Some(regardless(judge, class, dispose, table, conditions, last_day))
+}
+
+fn regardless(
+    judge: &Judge<'_>,
+    class: &Class,
+    dispose: &Dispose,
+    table: &Table,
+    conditions: String,
+    last_day: LastDayAs,
+) -> Range {
     // Nothing is counted from it, so it may be anything; only a day can be written down.
     let date = judge.trigger_date(class, dispose, "t");
     let date = format!("CASE WHEN isfinite({date}) THEN {date} END");
-    Some(Range {
+    let mut days = format!("({date} - DATE '1970-01-01')");
+    if last_day == LastDayAs::Answered {
+        days.push_str(&format!(
+            ", ({} - DATE '1970-01-01')",
+            judge.erased_last_day(class, "t")
+        ));
+    }
+    Range {
         from: format!("{} AS t", table.name.quoted()),
         position: along_key(table),
         conditions,
-        days: format!("({date} - DATE '1970-01-01')"),
+        days,
         day_as: DayAs::Number,
         date,
-        at_once: true,
-    })
+        last_day,
+    }
 }
 
 fn by_trigger(
@@ -238,7 +304,7 @@ fn by_trigger(
             days: format!("(DATE '{date}' - DATE '1970-01-01')"),
             day_as: DayAs::Number,
             date: format!("DATE '{date}'"),
-            at_once: false,
+            last_day: LastDayAs::Reckoned,
         }];
     }
     judge
@@ -290,7 +356,7 @@ fn by_trigger(
                 days,
                 day_as,
                 date: day,
-                at_once: false,
+                last_day: LastDayAs::Reckoned,
             }
         })
         .collect()
@@ -356,8 +422,13 @@ pub(super) fn direct(
                     " AND {protect} ON CONFLICT (class_id, key) DO UPDATE SET \
                      trigger_on = excluded.trigger_on, last_day = excluded.last_day, \
                      class_digest = excluded.class_digest, flagged_at = excluded.flagged_at, \
-                     run_id = excluded.run_id RETURNING {}, flag.trigger_on - DATE '1970-01-01'",
-                    keys.join(", ")
+                     run_id = excluded.run_id RETURNING {}, flag.trigger_on - DATE '1970-01-01'{}",
+                    keys.join(", "),
+                    if range.last_day == LastDayAs::Answered {
+                        ", flag.last_day - DATE '1970-01-01'"
+                    } else {
+                        ""
+                    }
                 ),
             )
         }

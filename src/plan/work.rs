@@ -231,6 +231,8 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
     let protect = &part.protect;
     let scans = ranges(judge, class, dispose, table, &part.claim)
         .into_iter()
+        // What is past whatever its trigger goes without notice.
+        .filter(|range| !part.is_notice || range.last_day.is_reckoned())
         .zip(part.first..)
         .map(|(range, no)| {
             let order = range.order();
@@ -293,7 +295,7 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
                 rest,
                 act,
                 day,
-                at_once: range.at_once,
+                last_day: range.last_day,
             }
         })
         .collect();

@@ -12,6 +12,7 @@ mod operator;
 mod pause;
 mod queue;
 mod replay;
+mod subject;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,10 @@ pub use operator::{Operator, Role, add_operator, operators, remove_operator, rol
 pub use pause::{Pause, pause, pauses, resume};
 pub use queue::{Decision, NewReview, ReviewedRecord, review};
 pub use replay::{LostDecisions, Restored, decide_again, restore, stop_until_accepted};
+pub use subject::{
+    Erasure, LookedFor, NewErasure, erasures, fulfil, know_returned, note_looked, request_erasure,
+    suppose_erasure, withdraw_erasure,
+};
 
 use crate::catalog::{self, CatalogError, Sort};
 use crate::ident::TableName;
@@ -58,6 +63,9 @@ pub enum ReviewError {
     /// No instruction for the class is in force.
     #[error("no instruction for class `{0}` is in force")]
     NoInstruction(String),
+    /// There is no request for erasure of that sort about the person.
+    #[error("there is no such request for erasure about that person")]
+    NoErasure,
     /// Nothing of that name is paused.
     #[error("{0} is not paused")]
     NotPaused(String),

@@ -306,6 +306,13 @@ impl<'a> Comparison<'a> {
             );
             self.differs("files", "its list of files", files(old), files(new));
         }
+        let right = |right: bool| if right { "true" } else { "false" };
+        self.differs(
+            "erasure_right",
+            "`erasure_right`",
+            right(old.erasure_right),
+            right(new.erasure_right),
+        );
         let (before, after) = (old.limits, new.limits);
         let number = |n: Option<u64>| n.map_or_else(|| "none".to_owned(), |n| n.to_string());
         let factor = |n: Option<super::limits::Factor>| {

@@ -94,6 +94,9 @@ pub struct Dispose {
     pub limits: Limits,
     /// Whether what is left of the rows in the table's files goes too.
     pub erasure: Erasure,
+    /// Whether a person can have the records erased before their time; `false` where a statute
+    /// orders them kept.
+    pub erasure_right: bool,
 }
 
 /// Something done to a record before its class's own disposal.

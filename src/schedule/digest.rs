@@ -227,6 +227,9 @@ fn disposal_rule(canonical: &mut Canonical, dispose: &Dispose) {
         canonical.text("erasure");
         canonical.text(dispose.erasure.name());
     }
+    if !dispose.erasure_right {
+        canonical.text("no erasure by right");
+    }
 }
 
 fn limits(canonical: &mut Canonical, limits: &Limits) {

@@ -107,11 +107,17 @@ impl Words {
                 if dispose.erasure == Erasure::Secure {
                     then.push_str(", so that nothing of it is left in the database's files");
                 }
+                if !dispose.erasure_right {
+                    then.push_str(", and no sooner where a person asks for it");
+                }
                 if !dispose.unless_active.is_empty() {
                     then.push_str(", unless somebody has worked with it since");
                 }
                 if let Some(or_when) = &dispose.or_when {
-                    let _ = write!(kept, "; not at all where {}", or_when.text());
+                    // Words for everybody: the columns' names without their quotes.
+                    let text = or_when.text().replace('"', "");
+                    let bare = text.strip_prefix('(').and_then(|t| t.strip_suffix(')'));
+                    let _ = write!(kept, "; not at all where {}", bare.unwrap_or(&text));
                 }
                 (kept, counted_from(dispose), then)
             }

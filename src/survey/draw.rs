@@ -149,6 +149,14 @@ async fn decided(
             decisions = decisions.with_pause(class.id().clone());
         }
     }
+    let erasing: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM retentiond.erasure WHERE closed_at IS NULL)",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if erasing {
+        decisions = decisions.with_erasure();
+    }
     rule_holds(conn, decisions, on).await
 }
 

@@ -97,6 +97,7 @@ async fn nobody_changes_the_ledger_and_each_role_keeps_to_its_own() {
             "acceptance",
             "approval",
             "decision_epoch",
+            "erasure",
             "handed_on",
             "hold",
             "instruction",

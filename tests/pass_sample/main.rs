@@ -237,7 +237,7 @@ async fn the_line_of_a_form_names_one_of_the_photos_it_went_with() {
     .await;
     let right = "said.line AS l
         JOIN was.media AS m ON l.parent = jsonb_build_object('id', m.id) AND l.key = jsonb_build_object('id', m.consent_form_id)
-        JOIN must.media AS g ON g.id = m.id AND g.trigger_on = l.trigger_on AND g.last_day = l.last_day
+        JOIN must.media AS g ON g.id = m.id AND (g.trigger_on, g.last_day) IS NOT DISTINCT FROM (l.trigger_on, l.last_day)
         WHERE l.table_name = 'public.consent_form' AND l.action = 'deleted' AND l.class = 'photos-videos'";
     assert_eq!(
         count(story, right).await,

@@ -22,11 +22,14 @@ SELECT id, closed_on AS trigger_on, (closed_on + interval '2 years')::date AS la
 FROM was.foi_request
 WHERE closed_on >= '1990-01-01' AND (closed_on + interval '2 years')::date < '2026-11-23';
 
--- At most 4 years from the day it was taken.
+-- At most 4 years from the day it was taken; at once, and without a last day, where consent was
+-- withdrawn before that.
 CREATE TABLE must.media AS
-SELECT id, trigger_on, (trigger_on + interval '4 years')::date AS last_day
-FROM (SELECT id, (captured_at AT TIME ZONE 'Europe/London')::date AS trigger_on FROM was.media) AS m
-WHERE trigger_on >= '1990-01-01' AND (trigger_on + interval '4 years')::date <= '2026-11-23';
+SELECT id, trigger_on, CASE WHEN past THEN (trigger_on + interval '4 years')::date END AS last_day
+FROM (SELECT *, coalesce(trigger_on >= '1990-01-01' AND (trigger_on + interval '4 years')::date <= '2026-11-23', false) AS past
+        FROM (SELECT id, (captured_at AT TIME ZONE 'Europe/London')::date AS trigger_on,
+                     consent_withdrawn_at IS NOT NULL AS withdrawn FROM was.media) AS m) AS m
+WHERE past OR withdrawn;
 
 -- 6 months from the decision, 12 for whoever met the criteria; nobody who was hired.
 CREATE TABLE must.applicant AS

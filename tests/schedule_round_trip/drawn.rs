@@ -218,14 +218,14 @@ fn disposes() -> impl Strategy<Value = Disposes> {
         option::of(1u64..=i64::MAX as u64),
         option::of(0.000_1f64..=1.0),
         option::of(prop_oneof![0.5f64..50.0, Just(3.0)]),
-        select(Erasure::ALL.to_vec()),
+        (select(Erasure::ALL.to_vec()), any::<bool>()),
     );
     (time, what, hanging, limits).prop_map(
         |(
             (trigger, plausible_from, trigger_zone, from_end_of, (months, days), tolerance, (active, or_when)),
             (limit, disposal, stages, notice, (gate, approvals)),
             (dependants, files),
-            (max_rows, max_share, max_growth, erasure),
+            (max_rows, max_share, max_growth, (erasure, erasure_right)),
         )| {
             // Each stage a month or more after the one before it.
             let mut reached = 0;
@@ -294,6 +294,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 max_share,
                 max_growth,
                 erasure,
+                erasure_right,
             }
         },
     )

@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-const PARTS: usize = 35;
+const PARTS: usize = 36;
 
 /// Puts a part of `other` in the place of the same of `whole`.
 fn take(whole: &mut Written, other: &Written, part: usize) {
@@ -153,6 +153,7 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
                 28 => rule.max_growth = other.max_growth,
                 29 => rule.erasure = other.erasure,
                 33 => rule.approvals = other.approvals,
+                35 => rule.erasure_right = other.erasure_right,
                 34 => rule.or_when.clone_from(&other.or_when),
                 // One word of one entry.
                 _ => {

@@ -261,6 +261,9 @@ impl Printer {
         if rule.erasure == Erasure::Secure || loose && rule.disposal != What::Flag {
             keys.push(("erasure", self.text(rule.erasure.name())));
         }
+        if !rule.erasure_right || loose {
+            keys.push(("erasure_right", rule.erasure_right.to_string()));
+        }
         if let Some(days) = rule.notice {
             keys.push(("notice", self.days(days)));
         }

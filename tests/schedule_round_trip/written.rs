@@ -64,6 +64,7 @@ pub struct Disposes {
     pub max_share: Option<f64>,
     pub max_growth: Option<f64>,
     pub erasure: Erasure,
+    pub erasure_right: bool,
 }
 
 /// Schema and name.
@@ -171,6 +172,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         files,
         limits,
         erasure,
+        erasure_right,
     } = rule;
     let retentiond::schedule::Limits {
         max_rows,
@@ -220,6 +222,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         max_share: max_share.map(|factor| factor.value()),
         max_growth: max_growth.map(|factor| factor.value()),
         erasure: *erasure,
+        erasure_right: *erasure_right,
     }
 }
 

@@ -40,6 +40,7 @@ CREATE INDEX social_message_correspondence ON social_message (correspondence_id)
 CREATE INDEX correspondence_closed   ON correspondence (closed_at);
 CREATE INDEX correspondence_received ON correspondence (received_at);
 CREATE INDEX media_captured          ON media (captured_at);
+CREATE INDEX media_withdrawn         ON media (id) WHERE consent_withdrawn_at IS NOT NULL;
 CREATE INDEX applicant_decided       ON applicant (decided_on);
 CREATE INDEX survey_sample_received  ON survey_sample (received_on);
 CREATE INDEX social_message_received ON social_message (received_at);

@@ -70,7 +70,7 @@ fn add_work(work: &Work, found: &mut Vec<String>) {
         let Scan {
             no: _,
             width: _,
-            at_once: _,
+            last_day: _,
             key_at: _,
             step,
             rest,

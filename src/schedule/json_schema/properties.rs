@@ -132,6 +132,10 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             "\"ordinary\" (also if left out): PostgreSQL reuses the place of what went in its own time. \"secure\": the table's files are rewritten without it, and the ledger says so.",
             words(Erasure::ALL.map(Erasure::name)),
         ),
+        ("class", "erasure_right") => (
+            "false: a statute orders the records kept, and no person's request for erasure brings them forward. Left out, a request does.",
+            json!({ "type": "boolean" }),
+        ),
         ("class", "authority") => ("The document that orders it.", text()),
         ("class", "lawful_basis") => ("Why the data may be held at all.", text()),
         ("class", "owner") => (

@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-pub(super) const NOT_WITH_RETAIN: [&str; 20] = [
+pub(super) const NOT_WITH_RETAIN: [&str; 21] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -52,6 +52,7 @@ pub(super) const NOT_WITH_RETAIN: [&str; 20] = [
     "max_share",
     "max_growth",
     "erasure",
+    "erasure_right",
 ];
 
 impl Reader<'_> {
@@ -331,6 +332,7 @@ impl Reader<'_> {
             None => Some(Vec::new()),
         };
         let or_when = self.or_when(fields);
+        let erasure_right = self.erasure_right(fields);
         let notice = self.notice(fields, kind == Some(Kind::Flag));
         let anonymises =
             kind == Some(Kind::Anonymise) || stages.iter().flatten().any(Stage::anonymises);
@@ -365,6 +367,7 @@ impl Reader<'_> {
             files: files?,
             limits: limits?,
             erasure: erasure?,
+            erasure_right: erasure_right?,
         })))
     }
 
@@ -383,6 +386,18 @@ impl Reader<'_> {
             return None;
         }
         self.condition(value, "or_when").map(Some)
+    }
+
+    /// Whether a person can have the records erased before their time.
+    fn erasure_right(&mut self, fields: &Fields<'_, '_>) -> Option<bool> {
+        let Some(value) = fields.get("erasure_right") else {
+            return Some(true);
+        };
+        let DeValue::Boolean(right) = value.get_ref() else {
+            self.wrong_type("erasure_right", "true or false", value);
+            return None;
+        };
+        Some(*right)
     }
 
     /// How many people have to approve a record.
