@@ -242,14 +242,21 @@ async fn other_classes_protect_it() {
     let longer = "table = \"photo\"\nwhere = \"kind = 'x'\"\ntrigger = \"taken_on\"\nperiod = \"2 years\"\ndisposal = \"delete\"\ndependants = [\"print\"]\n";
     let retains = "table = \"photo\"\nwhere = \"kind = 'x'\"\ndisposal = \"retain\"\nowner = \"a\"\nreason = \"b\"\n";
     for other in [longer, retains] {
-        for (limit, count) in [("", "retained_by_other"), ("limit = \"maximum\"\n", "conflict")] {
+        for (limit, count) in [
+            ("", "retained_by_other"),
+            ("limit = \"maximum\"\n", "conflict"),
+        ] {
             let url = open().await;
             let toml = schedule(&[
                 ("photos", &format!("{RULE}{DELETES}{limit}")),
                 ("others", other),
             ]);
             let counted = counts(&url, &toml, 0).await;
-            assert_eq!((&counted[count], &counted["due"]), (&json!(1), &json!(4)), "{limit}{other}");
+            assert_eq!(
+                (&counted[count], &counted["due"]),
+                (&json!(1), &json!(4)),
+                "{limit}{other}"
+            );
             pass(&url, &toml, TODAY).await;
             assert_eq!(left(&url).await, "k1 k2 w1", "{limit}{other}");
         }
@@ -309,7 +316,15 @@ async fn a_flag_and_an_anonymised_value_are_made_once() {
     assert_eq!(stage::of(&report, "photos").anonymised, 0);
     assert_eq!(
         support::texts(&url, "SELECT who FROM photo ORDER BY id").await,
-        ["f", "g", "[redacted]", "[redacted]", "[redacted]", "[redacted]", "[redacted]"]
+        [
+            "f",
+            "g",
+            "[redacted]",
+            "[redacted]",
+            "[redacted]",
+            "[redacted]",
+            "[redacted]"
+        ]
     );
 }
 
@@ -347,7 +362,10 @@ async fn a_trigger_that_is_no_day_is_in_nobody_s_way() {
     assert_eq!(left(&url).await, "k1 k2");
     let lines = told(&url).await;
     for id in ["e1", "e2"] {
-        assert!(lines.contains(&format!("deleted {id} none none")), "{lines:?}");
+        assert!(
+            lines.contains(&format!("deleted {id} none none")),
+            "{lines:?}"
+        );
     }
     let url = open().await;
     support::sql(&url, endless).await;

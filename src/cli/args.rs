@@ -114,6 +114,9 @@ pub(super) enum Command {
     /// Protect records without an end: archiving in the public interest, research, statistics
     #[command(subcommand)]
     Exempt(Exempt),
+    /// Show what is held about a person, erase it at their request, or restrict its processing
+    #[command(subcommand)]
+    Subject(Subject),
     /// Record the controller's order that a class with a gate waits for; `list`; `withdraw CLASS`
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Instruct(Instruct),
@@ -495,6 +498,87 @@ pub(super) struct Protected {
     /// With --class: only those for which this condition is not FALSE
     #[arg(long = "where", value_name = "SQL", requires = "class")]
     pub condition: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Subject {
+    /// Show everything that is held about a person, when each part goes, and under which authority;
+    /// as JSON with the records themselves
+    Report {
+        /// The person, as the classes' `subject` columns name them
+        id: String,
+        /// Write it as JSON to this file
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Record a person's request for erasure: what nothing keeps goes with the next pass
+    Erase(SubjectErase),
+    /// Withdraw a request that is not fulfilled yet
+    Withdraw {
+        /// The person, as the classes' `subject` columns name them
+        id: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Restrict the processing of a person's records: nothing of them is disposed of
+    Restrict(SubjectRestrict),
+    /// End the restriction
+    Release {
+        /// The person, as the classes' `subject` columns name them
+        id: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Say that records which are there again after an erasure are rightly there
+    Known {
+        /// The requests, as `subject list` numbers them
+        #[arg(value_name = "REQUEST", required = true)]
+        requests: Vec<i64>,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Show the requests for erasure
+    List {
+        /// Only those that are not fulfilled, or whose records are there again
+        #[arg(long)]
+        open: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SubjectErase {
+    /// The person, as the classes' `subject` columns name them
+    pub id: String,
+    /// By what right: "Art 17(1)(b), consent withdrawn"
+    #[arg(long, value_name = "TEXT")]
+    pub basis: String,
+    /// The request's own number
+    #[arg(long, value_name = "REF")]
+    pub reference: String,
+    /// The day on which it came in [default: today]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub received: Option<NaiveDate>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SubjectRestrict {
+    /// The person, as the classes' `subject` columns name them
+    pub id: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The request's own number
+    #[arg(long, value_name = "REF")]
+    pub reference: Option<String>,
+    /// Who answers for it [default: whoever decides]
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    /// When somebody is to look at it again
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub review_on: Option<NaiveDate>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -70,7 +70,7 @@ pub(super) async fn run(
     Ok(0)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| Failure::Other {
         code: Code::Unreadable,
         exit: 1,

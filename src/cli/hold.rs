@@ -137,7 +137,7 @@ async fn target(
     Ok((Target::Class { rule }, covered))
 }
 
-async fn hash_keys(desk: &mut Desk) -> Result<HashKeys, Failure> {
+pub(super) async fn hash_keys(desk: &mut Desk) -> Result<HashKeys, Failure> {
     let origin = ledger::origin(&mut desk.conn).await?;
     let places = desk.places.as_ref().ok_or_else(|| {
         Failure::usage(

@@ -30,6 +30,7 @@ mod review;
 mod run;
 mod shell;
 mod status;
+mod subject;
 mod tracing;
 mod versions;
 
@@ -93,6 +94,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Review(command) => review::run(context, command).await,
         Command::Hold(command) => hold::run(context, command).await,
         Command::Exempt(command) => hold::exempt(context, command).await,
+        Command::Subject(command) => subject::run(context, command).await,
         Command::Instruct(arguments) => order::instruct(context, arguments).await,
         Command::Pause(arguments) => order::pause(context, arguments).await,
         Command::Resume(arguments) => order::resume(context, arguments).await,

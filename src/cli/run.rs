@@ -187,6 +187,13 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
             digits.get(..12).unwrap_or(digits)
         ));
     }
+    if report.returned > 0 {
+        output::note(&format!(
+            "Records about people whose records were erased are there again, for {}: look at \
+             `retentiond subject list --open`, then erase them again or say that they are `known`.",
+            output::counted(report.returned, "request", "requests")
+        ));
+    }
     if let Some(waiting) = &report.waiting_schedule {
         let digits = waiting.trim_start_matches("sha256:");
         output::text(&format!(

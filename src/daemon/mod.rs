@@ -36,6 +36,7 @@ mod past;
 pub mod replay;
 mod service;
 mod signal;
+mod subjects;
 pub mod tick;
 mod timekeeper;
 mod trouble;

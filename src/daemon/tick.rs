@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
+use super::subjects;
 use crate::enforce::{
     self, EnforceError, ErasureReport, ErasureStatus, Event, Maintenance, Pass, RunReport, Throttle,
 };
@@ -277,6 +278,9 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
             .map_err(|error| EnforceError::Redraw(Box::new(error)))
     })
     .await?;
+    if !order.stop.is_cancelled() {
+        subjects::look_after(conn, order, acting, &places, &log, &mut report).await?;
+    }
     // While another version waits, only what both let go.
     let past = acting
         .details_past(order.now)

@@ -468,6 +468,7 @@ async fn finish(
         classes,
         erasures: Vec::new(),
         details: Vec::new(),
+        returned: 0,
         entries,
         checkpoint: None,
         unpublished: None,

@@ -34,6 +34,10 @@ pub struct RunReport {
     /// Years whose details in the ledger were to be dropped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<YearDetails>,
+    /// How many requests for erasure have records that are there again, which nobody has
+    /// looked at.
+    #[serde(skip_serializing_if = "none")]
+    pub returned: u64,
     /// How many ledger entries it wrote.
     pub entries: u64,
     /// The checkpoint that it published.
@@ -174,6 +178,10 @@ pub enum Status {
     Idle,
 }
 
+fn none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl RunReport {
     /// 1 when a class failed or was refused, a record was set aside or the ledger could not
     /// be published everywhere, 3 when something
@@ -190,6 +198,7 @@ impl RunReport {
         {
             1
         } else if self.waiting_schedule.is_some()
+            || self.returned > 0
             || erasure(ErasureStatus::Waiting)
             || self.details.iter().any(|year| !year.dropped)
             || self

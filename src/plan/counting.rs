@@ -429,10 +429,7 @@ impl Judge<'_> {
                 format!("({day} > {trigger}) IS TRUE")
             })
             .collect());
-        all(vec![
-            touched,
-            negated(&self.regardless(class, dispose, a)),
-        ])
+        all(vec![touched, negated(&self.regardless(class, dispose, a))])
     }
 
     /// Why a claimed row is not dated: `without`, `implausible`, `future`, or NULL where it is,

@@ -33,6 +33,7 @@ mod related;
 mod relations;
 mod returned;
 mod scan;
+mod subject;
 mod waiting;
 mod work;
 
@@ -51,7 +52,9 @@ pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
 pub use erase::{ErasedTable, Erasing, Found as FoundRelation};
-pub use follow::{AT_ONCE, ERASED, Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
+pub use follow::{
+    AT_ONCE, Again, Dependant, ERASED, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict,
+};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use held::{about, covered};
 pub use key::{Key, KeyColumn};
@@ -63,6 +66,7 @@ pub use queue::Queue;
 pub use related::{Read, Reads};
 pub use returned::present;
 pub use scan::{Bounded, DayAs, Direct, LastDayAs, Scan};
+pub use subject::{SubjectTable, subject_tables};
 pub use work::{Route, Work};
 
 /// What one pass would do on one day.
@@ -240,6 +244,12 @@ pub struct Questions {
     /// The numbers of the holds that protect the record with key `$1…` itself.
     #[serde(skip)]
     pub holders: Option<String>,
+    /// How many records about `$1` are left of what a request would erase.
+    #[serde(skip)]
+    pub left: Option<String>,
+    /// By table, what hangs on the record with key `$1…`, as JSON.
+    #[serde(skip)]
+    pub hanging: Vec<(TableName, String)>,
 }
 
 /// Draws the plan of one day.
@@ -421,6 +431,8 @@ fn class_plan(
                     .then(|| queue::queue(judge, class, dispose, &fit.relations, table, &key))
                     .flatten(),
                 holders,
+                left: subject::left(judge, class, dispose, table),
+                hanging: subject::hanging(&fit.relations, judge.catalog, table),
                 explain,
                 parents,
                 key,
@@ -436,6 +448,8 @@ fn class_plan(
                 waits: None,
                 queue: None,
                 holders,
+                left: None,
+                hanging: Vec::new(),
                 explain,
                 parents,
                 key,

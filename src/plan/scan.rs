@@ -227,7 +227,9 @@ fn erased(
     }
     let conditions = all(vec![erased, claim.to_owned()]);
     let last_day = LastDayAs::Answered;
-    Some(regardless(judge, class, dispose, table, conditions, last_day))
+    Some(regardless(
+        judge, class, dispose, table, conditions, last_day,
+    ))
 }
 
 /// The records that are past whatever their trigger, and are not past by it. Walked along the
@@ -251,7 +253,9 @@ fn at_once(
         claim.to_owned(),
     ]);
     let last_day = LastDayAs::None;
-    Some(regardless(judge, class, dispose, table, conditions, last_day))
+    Some(regardless(
+        judge, class, dispose, table, conditions, last_day,
+    ))
 }
 
 fn regardless(

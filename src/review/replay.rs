@@ -70,6 +70,16 @@ struct LostPause {
     at: DateTime<Utc>,
 }
 
+/// A person's request that was recorded after the backup. The log does not name them, but their
+/// records, which the backup has brought back, can be known by the hash.
+#[derive(Debug)]
+struct LostErasure {
+    subject_id: String,
+    requested_on: NaiveDate,
+    by: String,
+    at: DateTime<Utc>,
+}
+
 /// The decisions among the entries that were lost, added up.
 #[derive(Debug, Default)]
 pub struct LostDecisions {
@@ -77,6 +87,7 @@ pub struct LostDecisions {
     released: BTreeMap<i64, (String, DateTime<Utc>)>,
     kept: Vec<LostHold>,
     paused: BTreeMap<i64, LostPause>,
+    erasures: BTreeMap<i64, LostErasure>,
     highest: i64,
     version: Option<Version>,
 }
@@ -143,6 +154,27 @@ impl LostDecisions {
             (Action::Resumed, _) => {
                 self.paused
                     .retain(|id, _| Some(*id) != number(entry, "pause"));
+            }
+            (Action::ErasureRequested, _) => {
+                let subject_id = entry.detail.get("subject").cloned();
+                let day = entry.detail.get("requested-on");
+                let requested_on = day.and_then(|day| day.parse().ok());
+                if let (Some(id), Some(subject_id), Some(requested_on)) =
+                    (number(entry, "erasure"), subject_id, requested_on)
+                {
+                    let (by, at) = (entry.actor.clone(), entry.at);
+                    let lost = LostErasure {
+                        subject_id,
+                        requested_on,
+                        by,
+                        at,
+                    };
+                    self.erasures.insert(id, lost);
+                }
+            }
+            (Action::ErasureWithdrawn, _) => {
+                self.erasures
+                    .retain(|id, _| Some(*id) != number(entry, "erasure"));
             }
             // One that was placed and released since is over.
             (Action::HoldReleased, Some(hold)) if self.placed.remove(&hold).is_some() => {}
@@ -212,6 +244,22 @@ pub async fn restore(
         .bind(RESTORED)
         .bind(&pause.by)
         .bind(pause.at)
+        .execute(&mut *tx)
+        .await?;
+    }
+    for request in lost.erasures.values() {
+        // A tombstone: the next pass looks whether their records are there again.
+        sqlx::query(
+            "INSERT INTO retentiond.erasure
+                 (subject_id, requested_on, basis, reference, requested_by, requested_at, closed_at)
+             VALUES ($1, $2, $3, $3, $4, $5, $6)",
+        )
+        .bind(&request.subject_id)
+        .bind(request.requested_on)
+        .bind(RESTORED)
+        .bind(&request.by)
+        .bind(request.at)
+        .bind(now)
         .execute(&mut *tx)
         .await?;
     }

@@ -52,7 +52,20 @@ pub async fn suppose_erasure(
     new: &NewErasure<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), ReviewError> {
-    insert(tx, new, "", &[], now).await?;
+    // No number of the sequence is used up.
+    sqlx::query(
+        "INSERT INTO retentiond.erasure
+             (erasure_id, subject, subject_id, requested_on, basis, reference, requested_by, requested_at)
+         OVERRIDING SYSTEM VALUE VALUES (0, $1, $2, $3, $4, $5, '', $6)",
+    )
+    .bind(new.subject)
+    .bind(new.hash)
+    .bind(new.requested_on)
+    .bind(new.basis)
+    .bind(new.reference)
+    .bind(now)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

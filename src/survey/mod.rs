@@ -12,6 +12,7 @@ mod probe;
 mod queue;
 mod returned;
 mod status;
+mod subject;
 mod version;
 
 pub use against::{Against, Change, Dependants, Effect, Side, against};
@@ -25,6 +26,7 @@ pub use probe::probe;
 pub use queue::{Queued, about, covered, queue};
 pub use returned::{Returned, returned};
 pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};
+pub use subject::{Authority, Personal, everybody, left_to_erase, personal};
 pub use version::{
     Accepted, Coming, StoppedPlan, Versions, draw_in_force, last_accepted, stopped_plans, versions,
 };

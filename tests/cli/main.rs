@@ -24,4 +24,5 @@ mod pipes;
 mod privacy;
 mod refusals;
 mod shapes;
+mod subjects;
 mod words;

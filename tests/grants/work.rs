@@ -56,6 +56,12 @@ async fn every_decision_takes_the_console_and_is_acted_on_by_the_enforcer() {
         "instruct withdraw capv-research --reason mistaken",
         "pause foi-requests --reason moving",
         "resume foi-requests",
+        "subject restrict someone@example.org --reason disputed",
+        "subject release someone@example.org --reason settled",
+        "subject erase someone@example.org --basis Art.17 --reference R --yes",
+        "subject withdraw someone@example.org --reason mistaken",
+        "subject erase nobody@example.org --basis Art.17 --reference R --yes",
+        "subject list",
         "operator add Jo --role administrator",
         "operator add Kim --role reviewer --as Jo",
         "operator remove Kim --as Jo",
@@ -73,7 +79,25 @@ async fn every_decision_takes_the_console_and_is_acted_on_by_the_enforcer() {
     let day = "2027-06-01";
     let over = review::note_expired(&mut conn, day.parse().unwrap(), "service", support::at(day));
     assert_eq!(over.await.unwrap(), 1);
+    // So is the end of a request.
+    let request = [review::erasures(&mut conn).await.unwrap()[1].erasure];
+    let now = support::at(day);
+    review::fulfil(&mut conn, &request, "service", now)
+        .await
+        .unwrap();
+    let looked = [review::LookedFor {
+        erasure: request[0],
+        rows: 1,
+    }];
+    review::note_looked(&mut conn, &looked, day.parse().unwrap(), "service", now)
+        .await
+        .unwrap();
     conn.close().await.unwrap();
+    let said = house.run(
+        "console",
+        &format!("subject known {} --reason back --as Jo", request[0]),
+    );
+    assert_eq!(said.code, 0, "{said}");
 }
 
 #[tokio::test]

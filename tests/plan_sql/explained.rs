@@ -23,11 +23,7 @@ const POSITIONS: [(&str, &str, &[&[&str]]); 7] = [
     // Along the key, where no index runs along the trigger.
     ("foi-requests", "foi_request", &[&["id"]]),
     // The second is what is past at once, by an index of its own.
-    (
-        "photos-videos",
-        "media",
-        &[&["captured_at", "id"], &["id"]],
-    ),
+    ("photos-videos", "media", &[&["captured_at", "id"], &["id"]]),
     (
         "applicants-unsuccessful",
         "applicant",

@@ -264,3 +264,39 @@ async fn a_replica_that_took_over_too_early_is_noticed_on_the_next_connection() 
         "{refused}"
     );
 }
+
+/// The log does not name whom a request was about. By its hash the pass knows whom the backup has
+/// brought back.
+#[tokio::test]
+async fn a_request_for_erasure_that_a_backup_lacks_is_known_by_its_tombstone() {
+    let mut world = World::begun().await;
+    world.back_up().await;
+    let desk = desk(&world);
+    let line = [
+        "subject",
+        "erase",
+        "Bel Quill",
+        "--basis",
+        "Art. 17",
+        "--reference",
+        "SR-1",
+        "--received",
+        "2018-02-02",
+        "--yes",
+    ];
+    let said = desk.run_words(&line);
+    assert_eq!(said.code, 0, "{said}");
+    let pass = world.pass("2018-02-02").await.unwrap();
+    assert_eq!((deleted(&pass), pass.returned), (1, 0));
+    world.restore().await;
+    assert_eq!(world.letters().await, ["3", "4", "5", "6", "7", "9"]);
+    let said = desk.run("ledger replay --yes");
+    assert!(said.code == 0 || said.code == 3, "{said}");
+    let pass = world.pass("2018-02-03").await.unwrap();
+    assert_eq!((deleted(&pass), pass.returned), (0, 1));
+    // Who has the request asks again, and the person is gone again.
+    assert_eq!(desk.run_words(&line).code, 0);
+    let pass = world.pass("2018-02-04").await.unwrap();
+    assert_eq!((deleted(&pass), pass.returned), (1, 0));
+    assert_eq!(world.letters().await, ["3", "4", "5", "6", "7"]);
+}

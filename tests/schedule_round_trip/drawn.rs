@@ -222,7 +222,15 @@ fn disposes() -> impl Strategy<Value = Disposes> {
     );
     (time, what, hanging, limits).prop_map(
         |(
-            (trigger, plausible_from, trigger_zone, from_end_of, (months, days), tolerance, (active, or_when)),
+            (
+                trigger,
+                plausible_from,
+                trigger_zone,
+                from_end_of,
+                (months, days),
+                tolerance,
+                (active, or_when),
+            ),
             (limit, disposal, stages, notice, (gate, approvals)),
             (dependants, files),
             (max_rows, max_share, max_growth, (erasure, erasure_right)),

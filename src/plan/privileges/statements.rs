@@ -22,6 +22,9 @@ pub(super) fn asking(class: &ClassPlan) -> Vec<String> {
         // They read what the others read.
         queue: _,
         holders: _,
+        left: _,
+        // It shows a person's records to whoever may see them whole; no role is given that.
+        hanging: _,
     } = questions;
     let mut found = vec![count.clone(), explain.clone()];
     found.extend(dependants.iter().map(|(_, sql)| sql.clone()));
