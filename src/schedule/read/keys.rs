@@ -34,6 +34,7 @@ pub(super) const CLASS: Keys = Keys {
         "id",
         "title",
         "table",
+        "processor",
         "where",
         "subject",
         "trigger",
@@ -64,7 +65,6 @@ pub(super) const CLASS: Keys = Keys {
         "erasure",
     ],
     later: &[
-        "processor",
         "unit",
         "resweep",
         "hide_keys",
