@@ -58,6 +58,16 @@ gate = "review"
 authority = "Notice"
 
 [[class]]
+id = "survey-answers"
+title = "Answers"
+processor = "Example Surveys Ltd"
+trigger = 2024-03-31
+period = "2 years"
+disposal = "delete"
+tolerance = "14 days"
+authority = "Contract 7"
+
+[[class]]
 id = "hired"
 title = "Hired"
 table = "staff"
@@ -570,6 +580,100 @@ const TABLE: &[Row] = &[
         "gate = \"review\"\nerasure = \"secure\"",
         BOTH,
         &["class `notes`: the erasure is secure instead of ordinary"],
+    ),
+    // What processors hold.
+    row(
+        (CLASS, "processor"),
+        "processor = \"Example Surveys Ltd\"",
+        "processor = \"Other Surveys Ltd\"",
+        BOTH,
+        &[
+            "class `survey-answers`: the processor is \"Other Surveys Ltd\" instead of \"Example Surveys Ltd\"",
+        ],
+    ),
+    row(
+        (CLASS, "title"),
+        "title = \"Answers\"",
+        "title = \"All answers\"",
+        NO,
+        &["class `survey-answers`: other words in `title`"],
+    ),
+    row(
+        (CLASS, "authority"),
+        "authority = \"Contract 7\"",
+        "authority = \"Contract 8\"\nlawful_basis = \"Consent\"\nowner = \"Clerk\"\nreview_on = 2030-01-01",
+        NO,
+        &[
+            "class `survey-answers`: other words in `authority`",
+            "class `survey-answers`: other words in `lawful_basis`",
+            "class `survey-answers`: other words in `owner`",
+            "class `survey-answers`: other words in `review_on`",
+        ],
+    ),
+    row(
+        (CLASS, "trigger"),
+        "trigger = 2024-03-31",
+        "trigger = 2024-04-01",
+        BOTH,
+        &["class `survey-answers`: the trigger is 2024-04-01 instead of 2024-03-31"],
+    ),
+    row(
+        (CLASS, "period"),
+        "period = \"2 years\"",
+        "period = \"3 years\"",
+        BACK,
+        &["class `survey-answers`: the period is 3 years instead of 2 years"],
+    ),
+    row(
+        (CLASS, "period"),
+        "trigger = 2024-03-31\nperiod = \"2 years\"",
+        "gate = \"instruction\"",
+        BOTH,
+        &[
+            "class `survey-answers`: it ends when the controller instructs, no longer on a day",
+            "class `survey-answers`: the gate is instruction instead of none",
+        ],
+    ),
+    row(
+        (CLASS, "limit"),
+        "period = \"2 years\"\ndisposal = \"delete\"\ntolerance = \"14 days\"",
+        "period = \"2 years\"\ndisposal = \"delete\"\nlimit = \"maximum\"",
+        BOTH,
+        &[
+            "class `survey-answers`: the limit is maximum instead of minimum",
+            "class `survey-answers`: `tolerance` is 0 days instead of 14 days",
+        ],
+    ),
+    row(
+        (CLASS, "tolerance"),
+        "\"14 days\"",
+        "\"15 days\"",
+        BOTH,
+        &["class `survey-answers`: `tolerance` is 15 days instead of 14 days"],
+    ),
+    row(
+        (CLASS, "gate"),
+        "tolerance = \"14 days\"",
+        "tolerance = \"14 days\"\ngate = \"instruction\"",
+        BACK,
+        &["class `survey-answers`: the gate is instruction instead of none"],
+    ),
+    row(
+        ("the file", "class"),
+        "[[class]]\nid = \"survey-answers\"",
+        "[[class]]\nid = \"jobs\"\ntitle = \"J\"\nprocessor = \"Example Jobs Ltd\"\ngate = \"instruction\"\ndisposal = \"delete\"\nauthority = \"Notice\"\n\n[[class]]\nid = \"survey-answers\"",
+        BOTH,
+        &["class `jobs`: it is new, and held by \"Example Jobs Ltd\""],
+    ),
+    row(
+        (CLASS, "table"),
+        "processor = \"Example Surveys Ltd\"",
+        "table = \"answer\"",
+        BOTH,
+        &[
+            "class `survey-answers`: it is new",
+            "class `survey-answers`: it is gone from the schedule",
+        ],
     ),
 ];
 

@@ -41,6 +41,12 @@ fn retaining(lines: &str) -> String {
     format!("{HEAD}{class}\n{lines}\n")
 }
 
+/// The sound file with a class whose data somebody else holds.
+fn elsewhere(lines: &str) -> String {
+    let class = "\n[[class]]\nid = \"applications\"\ntitle = \"Applications\"\nprocessor = \"Example Jobs Ltd\"\nauthority = \"Contract 7\"";
+    format!("{HEAD}{class}\n{lines}\n")
+}
+
 fn anonymising(columns: &str) -> String {
     and(&format!("anonymise = {columns}")).replace("\"delete\"", "\"anonymise\"")
 }
@@ -82,6 +88,8 @@ fn cases() -> Vec<(Code, Vec<String>)> {
                 CLASS.to_owned(),
                 retaining(""),
                 with("\"delete\"", "\"anonymise\""),
+                elsewhere("disposal = \"delete\""),
+                elsewhere("disposal = \"delete\"\nperiod = \"2 years\""),
             ],
         ),
         (
@@ -97,6 +105,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
                 with("\"closed_on\"", "[2021-07-31]"),
                 and("dependants = \"note\""),
                 and("dependants = [1]"),
+                elsewhere("disposal = \"delete\"\ntrigger = \"closed_on\"\nperiod = \"2 years\""),
                 anonymising("{ answers.phone = \"remove\" }"),
                 format!("schedule = 1\n{CLASS}"),
             ],
@@ -177,6 +186,10 @@ fn cases() -> Vec<(Code, Vec<String>)> {
         (
             Code::Contradiction,
             vec![
+                elsewhere(&format!("{HELD}\ntable = \"applicant\"")),
+                elsewhere(&format!("{HELD}\nwhere = \"a = 1\"")),
+                elsewhere(&format!("{HELD}\ngate = \"review\"")),
+                elsewhere(&HELD.replace("delete", "retain")),
                 retaining("owner = \"Council\"\nreason = \"History\"\nperiod = \"8 years\""),
                 and("anonymise = { name = \"null\" }"),
                 and("dependants = [\"note\"]").replace("\"delete\"", "\"flag\""),
@@ -498,14 +511,7 @@ fn the_part_of_a_condition_at_fault_is_underlined() {
 
 #[test]
 fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
-    for key in [
-        "processor",
-        "unit",
-        "resweep",
-        "hide_keys",
-        "preview",
-        "every",
-    ] {
+    for key in ["unit", "resweep", "hide_keys", "preview", "every"] {
         let codes: Vec<Code> = faults(&and(&format!("{key} = \"x\"")))
             .items
             .iter()
@@ -513,6 +519,88 @@ fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
             .collect();
         assert_eq!(codes, [Code::NotYetSupported], "{key}");
     }
+}
+
+const HELD: &str = "disposal = \"delete\"\ntrigger = 2024-03-31\nperiod = \"2 years\"";
+
+#[test]
+fn what_a_processor_holds_has_no_key_that_is_about_rows() {
+    let allowed = [
+        "id",
+        "title",
+        "processor",
+        "trigger",
+        "period",
+        "limit",
+        "tolerance",
+        "disposal",
+        "gate",
+        "authority",
+        "lawful_basis",
+        "owner",
+        "review_on",
+    ];
+    let mut refused = 0;
+    for (table, key) in schedule::known_keys() {
+        if table != "a [[class]]" || allowed.contains(&key) {
+            continue;
+        }
+        let file = elsewhere(&format!("{HELD}\n{key} = \"x\""));
+        let found = faults(&file).items;
+        let [fault] = &found[..] else {
+            panic!("{key}: {found:?}");
+        };
+        assert_eq!(fault.code, Code::Contradiction, "{key}");
+        assert!(fault.message.starts_with(&format!("`{key}` ")), "{fault:?}");
+        assert!(fault.hint.is_some(), "{key}");
+        let line = file.lines().count();
+        assert_eq!(fault.place.unwrap().line as usize, line, "{key}");
+        refused += 1;
+    }
+    assert!(refused >= 15, "{refused}");
+}
+
+#[test]
+fn what_a_processor_holds_ends_on_a_day_or_when_the_controller_says_so() {
+    for good in [
+        HELD.to_owned(),
+        format!("{HELD}\nlimit = \"maximum\""),
+        format!("{HELD}\ngate = \"instruction\"\ntolerance = \"30 days\""),
+        format!("{HELD}\ngate = \"none\"\nowner = \"Clerk\"\nreview_on = 2030-01-01"),
+        "disposal = \"delete\"\ngate = \"instruction\"".to_owned(),
+    ] {
+        let schedule = schedule::parse(&elsewhere(&good), "f");
+        let schedule = schedule.unwrap_or_else(|e| panic!("{}", e.render(false)));
+        assert_eq!(
+            (schedule.classes().len(), schedule.processors().len()),
+            (0, 1)
+        );
+    }
+    let codes = |lines: &str| -> Vec<Code> {
+        let found = faults(&elsewhere(lines)).items;
+        found.iter().map(|item| item.code).collect()
+    };
+    let without = |key: &str| -> String {
+        let lines = HELD.lines().filter(|line| !line.starts_with(key));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(codes("disposal = \"delete\""), [Code::MissingKey]);
+    assert_eq!(codes(&without("trigger")), [Code::MissingKey]);
+    assert_eq!(codes(&without("period")), [Code::MissingKey]);
+    assert_eq!(codes(&without("disposal")), [Code::MissingKey]);
+    let behind = "disposal = \"delete\"\ngate = \"instruction\"\nlimit = \"maximum\"";
+    assert_eq!(codes(behind), [Code::Contradiction]);
+}
+
+#[test]
+fn a_processor_shares_the_ids_with_the_tables() {
+    let both = format!(
+        "{}{}",
+        elsewhere(HELD),
+        CLASS.replace("letters", "applications")
+    );
+    let found: Vec<Code> = faults(&both).items.iter().map(|item| item.code).collect();
+    assert_eq!(found, [Code::DuplicateClassId]);
 }
 
 #[test]

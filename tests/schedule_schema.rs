@@ -155,6 +155,15 @@ fn file(rest: &str) -> String {
 const DELETES: &str = "trigger = \"closed_on\"\nperiod = \"8 years\"\ndisposal = \"delete\"\n";
 const RETAINS: &str = "disposal = \"retain\"\nowner = \"Archivist\"\nreason = \"History\"\n";
 
+const HELD: &str = "disposal = \"delete\"\ntrigger = 2024-03-31\nperiod = \"2 years\"\n";
+
+/// A file with a class whose data somebody else holds.
+fn elsewhere(rest: &str) -> String {
+    format!(
+        "{HEAD}[[class]]\nid = \"letters\"\ntitle = \"Letters\"\nprocessor = \"Example Ltd\"\nauthority = \"Notice\"\n{rest}\n"
+    )
+}
+
 fn anonymises(columns: &str) -> String {
     format!(
         "{}anonymise = {columns}",
@@ -206,6 +215,18 @@ fn what_the_reader_takes_it_takes() {
             .map(|error| error.to_string())
             .collect();
         assert_eq!(errors, [""; 0], "{text}");
+    }
+    for rest in [
+        HELD.to_owned(),
+        format!(
+            "{HELD}limit = \"maximum\"\ngate = \"none\"\nowner = \"Clerk\"\nreview_on = 2030-01-01"
+        ),
+        format!("{HELD}gate = \"instruction\"\ntolerance = \"30 days\""),
+        "disposal = \"delete\"\ngate = \"instruction\"\n".to_owned(),
+    ] {
+        let text = elsewhere(&rest);
+        schedule::parse(&text, "f").unwrap_or_else(|e| panic!("{}", e.render(false)));
+        assert!(validator.is_valid(&as_json(&text)), "{text}");
     }
     let shipped = read("retention.toml");
     let errors: Vec<String> = validator
@@ -271,6 +292,23 @@ fn what_it_refuses_the_reader_refuses() {
     let validator = validator();
     for rest in bad {
         let text = file(&rest);
+        assert!(!validator.is_valid(&as_json(&text)), "{text}");
+        assert!(schedule::parse(&text, "f").is_err(), "{text}");
+    }
+    for rest in [
+        String::new(),
+        "disposal = \"delete\"\n".to_owned(),
+        "disposal = \"delete\"\ngate = \"none\"\n".to_owned(),
+        "disposal = \"delete\"\ngate = \"instruction\"\nlimit = \"maximum\"".to_owned(),
+        HELD.replace("period = \"2 years\"\n", ""),
+        HELD.replace("trigger = 2024-03-31\n", ""),
+        HELD.replace("delete", "flag"),
+        format!("{HELD}gate = \"review\""),
+        format!("{HELD}table = \"letter\""),
+        format!("{HELD}max_rows = 3"),
+        format!("{HELD}notice = \"30 days\""),
+    ] {
+        let text = elsewhere(&rest);
         assert!(!validator.is_valid(&as_json(&text)), "{text}");
         assert!(schedule::parse(&text, "f").is_err(), "{text}");
     }

@@ -10,7 +10,7 @@ use std::fmt::{self, Display};
 
 use super::class::{Class, Disposal, Dispose, Gate, Rule, Trigger};
 use super::diagnostics::{Code, Diagnostic, Place};
-use super::{Condition, EndOf, Period, Schedule, digest};
+use super::{Condition, EndOf, Period, ProcessorClass, Schedule, Term, digest};
 use crate::ident::ClassId;
 
 /// One difference between two versions.
@@ -117,16 +117,118 @@ pub fn changes(old: &Schedule, new: &Schedule) -> Vec<Change> {
             }
         }
     }
-    for class in &old.classes {
-        if new.class(class.id()).is_none() {
-            found.push(Change {
+    for class in &new.processors {
+        match old.processor(class.id()) {
+            Some(before) => found.extend(of_processor(before, class)),
+            None => found.push(Change {
                 class: Some(class.id().clone()),
                 key: "class",
-                what: "it is gone from the schedule".to_owned(),
+                what: format!("it is new, and held by {}", quoted(&class.processor)),
                 asks: true,
-                place: Place::default(),
-            });
+                place: *class.place("id"),
+            }),
         }
+    }
+    let gone = old.classes.iter().map(Class::id);
+    let gone = gone.filter(|id| new.class(id).is_none());
+    let processors = old.processors.iter().map(ProcessorClass::id);
+    for id in gone.chain(processors.filter(|id| new.processor(id).is_none())) {
+        found.push(Change {
+            class: Some(id.clone()),
+            key: "class",
+            what: "it is gone from the schedule".to_owned(),
+            asks: true,
+            place: Place::default(),
+        });
+    }
+    found
+}
+
+/// Every difference between two processors' classes of one id: titles and other words, a longer
+/// period of the same units and an added gate ask nobody.
+fn of_processor(old: &ProcessorClass, new: &ProcessorClass) -> Vec<Change> {
+    let mut found = Vec::new();
+    let mut add = |key, what: String, asks| {
+        found.push(Change {
+            class: Some(new.id().clone()),
+            key,
+            what,
+            asks,
+            place: *new.place(key),
+        });
+    };
+    let words = [
+        ("title", old.title != new.title),
+        ("authority", old.authority != new.authority),
+        ("lawful_basis", old.lawful_basis != new.lawful_basis),
+        ("owner", old.owner != new.owner),
+        ("review_on", old.review_on != new.review_on),
+    ];
+    for (key, differs) in words {
+        if differs {
+            add(key, format!("other words in `{key}`"), false);
+        }
+    }
+    let mut mild = old.clone();
+    if old.processor != new.processor {
+        let (before, after) = (quoted(&old.processor), quoted(&new.processor));
+        add("processor", instead("the processor", &after, &before), true);
+    }
+    match (old.term, new.term) {
+        (Some(before), Some(after)) => {
+            if before.trigger != after.trigger {
+                let (before, after) = (before.trigger.to_string(), after.trigger.to_string());
+                add("trigger", instead("the trigger", &after, &before), true);
+            }
+            if before.period != after.period {
+                let longer = is_longer(before.period, after.period);
+                let what = instead(
+                    "the period",
+                    &after.period.to_string(),
+                    &before.period.to_string(),
+                );
+                add("period", what, !longer);
+                mild.term = Some(Term {
+                    period: after.period,
+                    ..before
+                });
+            }
+            if before.limit != after.limit {
+                let (before, after) = (before.limit.name(), after.limit.name());
+                add("limit", instead("the limit", after, before), true);
+            }
+        }
+        (Some(_), None) => add(
+            "period",
+            "it ends when the controller instructs, no longer on a day".to_owned(),
+            true,
+        ),
+        (None, Some(_)) => add("period", "it ends on a day now".to_owned(), true),
+        (None, None) => {}
+    }
+    if old.gate != new.gate {
+        let what = instead("the gate", new.gate.name(), old.gate.name());
+        add("gate", what, old.gate != Gate::None);
+        mild.gate = new.gate;
+    }
+    if old.tolerance != new.tolerance {
+        let (before, after) = (old.tolerance, new.tolerance);
+        let what = instead(
+            "`tolerance`",
+            &format!("{after} days"),
+            &format!("{before} days"),
+        );
+        add("tolerance", what, true);
+    }
+    // The safety net, as for other classes.
+    if !found.iter().any(|change| change.asks) && digest::of_processor(&mild) != new.digest {
+        found.push(Change {
+            class: Some(new.id().clone()),
+            key: "class",
+            what: "its rule differs".to_owned(),
+            asks: true,
+            place: *new.place("id"),
+        });
     }
     found
 }

@@ -12,10 +12,12 @@ use super::class::{Anonymisation, Class, Disposal, Dispose, Erasure, Relation, R
 use super::condition::Condition;
 use super::limits::{Accept, Limits};
 use super::period::Period;
+use super::processor::ProcessorClass;
 use super::timetable::Timetable;
 use crate::ident::Ident;
 
 const CLASS_FORM: &str = "retentiond class, form 1";
+const PROCESSOR_FORM: &str = "retentiond processor class, form 1";
 const SCHEDULE_FORM: &str = "retentiond schedule, form 1";
 
 /// Canonical bytes in the making.
@@ -70,6 +72,7 @@ pub(super) fn of_schedule(
     accept: Accept,
     details_kept: Option<Period>,
     classes: &[Class],
+    processors: &[ProcessorClass],
 ) -> [u8; 32] {
     let mut canonical = Canonical::new(SCHEDULE_FORM);
     canonical.text(organisation);
@@ -90,6 +93,35 @@ pub(super) fn of_schedule(
     for class in classes {
         canonical.bytes(class.digest());
     }
+    if !processors.is_empty() {
+        canonical.text("processors");
+        let mut processors: Vec<&ProcessorClass> = processors.iter().collect();
+        processors.sort_by_key(|class| class.id().as_str());
+        canonical.number(processors.len());
+        for class in processors {
+            canonical.bytes(class.digest());
+        }
+    }
+    canonical.finish()
+}
+
+/// What a class of a processor means: also whom a letter goes to. Its own `digest` field is
+/// not read.
+pub(super) fn of_processor(class: &ProcessorClass) -> [u8; 32] {
+    let mut canonical = Canonical::new(PROCESSOR_FORM);
+    canonical.text(class.id().as_str());
+    canonical.text(class.processor());
+    match class.term() {
+        None => canonical.text("on instruction"),
+        Some(term) => {
+            canonical.text("term");
+            canonical.text(&term.trigger.to_string());
+            canonical.text(&term.period.interval_sql());
+            canonical.text(term.limit.name());
+        }
+    }
+    canonical.text(class.gate().name());
+    canonical.number(class.tolerance() as usize);
     canonical.finish()
 }
 

@@ -14,6 +14,7 @@ mod digest;
 pub mod json_schema;
 pub mod limits;
 pub mod period;
+mod processor;
 pub mod publish;
 mod punctual;
 mod read;
@@ -34,6 +35,7 @@ pub use condition::Condition;
 pub use diagnostics::{Code, Diagnostic, Diagnostics, Place, Severity};
 pub use limits::{Accept, Limits};
 pub use period::{Cutoff, Period};
+pub use processor::{ProcessorClass, Term};
 pub use punctual::{Lateness, lateness};
 pub use read::known_keys;
 pub use rounding::EndOf;
@@ -61,6 +63,7 @@ pub struct Schedule {
     accept: Accept,
     details_kept: Option<Period>,
     classes: Vec<Class>,
+    processors: Vec<ProcessorClass>,
     digest: [u8; 32],
     file_digest: [u8; 32],
     file: String,
@@ -126,7 +129,8 @@ impl Schedule {
             .find(|year| is_past(year) == Some(true))
     }
 
-    /// The classes, in the order of the file; at least one, each id once.
+    /// The classes of rows, in the order of the file; each id once, over these and the
+    /// processors' together, of which there is at least one.
     #[must_use]
     pub fn classes(&self) -> &[Class] {
         &self.classes
@@ -136,6 +140,24 @@ impl Schedule {
     #[must_use]
     pub fn class(&self, id: &ClassId) -> Option<&Class> {
         self.classes.iter().find(|class| class.id() == id)
+    }
+
+    /// The classes whose data somebody else holds, in the order of the file.
+    #[must_use]
+    pub fn processors(&self) -> &[ProcessorClass] {
+        &self.processors
+    }
+
+    /// A class whose data somebody else holds, by its id.
+    #[must_use]
+    pub fn processor(&self, id: &ClassId) -> Option<&ProcessorClass> {
+        self.processors.iter().find(|class| class.id() == id)
+    }
+
+    /// The ids of all of them, those of the processors' last.
+    pub fn ids(&self) -> impl Iterator<Item = &ClassId> {
+        let processors = self.processors.iter().map(ProcessorClass::id);
+        self.classes.iter().map(Class::id).chain(processors)
     }
 
     /// SHA-256 of what the schedule means. Comments, layout, the order of classes,

@@ -9,7 +9,9 @@ use std::fmt::Write;
 
 use crate::ident::{TableName, escape_html};
 
-use super::{Class, Disposal, Dispose, Erasure, Fate, Gate, Limit, Rule, Schedule, Trigger};
+use super::{
+    Class, Disposal, Dispose, Erasure, Fate, Gate, Limit, ProcessorClass, Rule, Schedule, Trigger,
+};
 
 /// A class's rule in a sentence: how long, counted from what, and what happens then.
 #[must_use]
@@ -132,6 +134,42 @@ impl Words {
         }
     }
 
+    /// What somebody else holds for the organisation.
+    fn of_processor(class: &ProcessorClass) -> Self {
+        let (kept, counted_from) = match class.term() {
+            Some(term) => {
+                let period = term.period.to_string();
+                let kept = match term.limit {
+                    Limit::Minimum => sentence(&period),
+                    Limit::Maximum => format!("At most {period}"),
+                };
+                (kept, term.trigger.format("%-d %B %Y").to_string())
+            }
+            None => ("Until the controller instructs".to_owned(), String::new()),
+        };
+        let instructed = match (class.gate(), class.term()) {
+            (Gate::Instruction, Some(_)) => ", once the controller has instructed it",
+            _ => "",
+        };
+        Self {
+            title: format!("{} (held by {})", class.title(), class.processor()),
+            kept,
+            counted_from,
+            then: format!(
+                "Destroyed by {}, which confirms it{instructed}",
+                class.processor()
+            ),
+            authority: class.authority().to_owned(),
+            lawful_basis: class.lawful_basis().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Every class of a schedule, those of processors last.
+    fn all(schedule: &Schedule) -> impl Iterator<Item = Self> {
+        let processors = schedule.processors().iter().map(Self::of_processor);
+        schedule.classes().iter().map(Self::of).chain(processors)
+    }
+
     fn cells(&self) -> [&str; 6] {
         [
             &self.title,
@@ -184,8 +222,8 @@ pub fn markdown(schedule: &Schedule) -> String {
     );
     let _ = writeln!(text, "| {} |", HEADINGS.join(" | "));
     let _ = writeln!(text, "|{}", " --- |".repeat(HEADINGS.len()));
-    for class in schedule.classes() {
-        let cells: Vec<String> = Words::of(class)
+    for words in Words::all(schedule) {
+        let cells: Vec<String> = words
             .cells()
             .iter()
             .map(|cell| escape_markdown(cell))
@@ -216,8 +254,7 @@ pub fn html(schedule: &Schedule) -> String {
         let _ = write!(page, "<th scope=\"col\">{heading}</th>");
     }
     page.push_str("</tr>\n</thead>\n<tbody>\n");
-    for class in schedule.classes() {
-        let words = Words::of(class);
+    for words in Words::all(schedule) {
         let [title, rest @ ..] = words.cells();
         let _ = write!(page, "<tr><th scope=\"row\">{}</th>", escape_html(title));
         for cell in rest {
@@ -386,6 +423,33 @@ mod tests {
         let row = "| Files | 6 years | The end of the financial year of: the day it was closed | \
                    Deleted, unless somebody has worked with it since |  | Notice |";
         assert!(markdown(&schedule).contains(row), "{}", markdown(&schedule));
+    }
+
+    #[test]
+    fn what_others_hold_comes_last_with_whoever_holds_it() {
+        let held = "title = \"Answers\"\nprocessor = \"Example Ltd\"\ndisposal = \"delete\"\nauthority = \"Contract 7\"\n";
+        let schedule = schedule(&format!(
+            "[[class]]\nid = \"a\"\n{held}trigger = 2024-03-31\nperiod = \"2 years\"\nlimit = \"maximum\"\n\
+             [[class]]\nid = \"b\"\n{held}trigger = 2024-03-31\nperiod = \"90 days\"\ngate = \"instruction\"\n\
+             [[class]]\nid = \"c\"\n{held}gate = \"instruction\"\n\
+             [[class]]\nid = \"d\"\ntitle = \"Opt-outs\"\ntable = \"opt_out\"\ndisposal = \"retain\"\n\
+             owner = \"O\"\nreason = \"it must never expire\"\nauthority = \"Notice\"\n",
+        ));
+        let text = markdown(&schedule);
+        let rows: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .skip(3)
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "| Answers (held by Example Ltd) | At most 2 years | 31 March 2024 | Destroyed by Example Ltd, which confirms it |  | Contract 7 |",
+                "| Answers (held by Example Ltd) | 90 days | 31 March 2024 | Destroyed by Example Ltd, which confirms it, once the controller has instructed it |  | Contract 7 |",
+                "| Answers (held by Example Ltd) | Until the controller instructs |  | Destroyed by Example Ltd, which confirms it |  | Contract 7 |",
+            ]
+        );
+        assert_eq!(html(&schedule).matches("<th scope=\"row\">").count(), 4);
     }
 
     #[test]

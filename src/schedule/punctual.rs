@@ -8,6 +8,7 @@
 use chrono::{Days, NaiveDate};
 
 use super::class::{Dispose, Limit, Trigger};
+use super::processor::Term;
 use super::timetable::Timetable;
 
 /// Dates and weekdays meet in the same way after so many days: 28 years with 7 leap days.
@@ -53,10 +54,27 @@ fn step_lateness(dispose: &Dispose, every: &Timetable) -> Option<Lateness> {
             .take(usize::try_from(CYCLE).ok()?)
             .collect(),
     };
+    worst(
+        triggers.iter().filter_map(|date| dispose.last_day(*date)),
+        every,
+    )
+}
+
+/// The lateness of what a processor holds, if its term is a maximum.
+#[must_use]
+pub(super) fn term_lateness(term: &Term, every: &Timetable) -> Option<Lateness> {
+    match term.limit {
+        Limit::Maximum => worst(term.last_day().into_iter(), every),
+        Limit::Minimum => None,
+    }
+}
+
+/// The worst of these last days, which never decrease.
+fn worst(last_days: impl Iterator<Item = NaiveDate>, every: &Timetable) -> Option<Lateness> {
     let mut worst: Option<Lateness> = None;
     // Last days never decrease, so that the next start is looked for only once.
     let mut next = NaiveDate::MIN;
-    for last_day in triggers.iter().filter_map(|date| dispose.last_day(*date)) {
+    for last_day in last_days {
         if next < last_day {
             next = (0..=LONGEST_PAUSE)
                 .filter_map(|later| last_day.checked_add_days(Days::new(later)))

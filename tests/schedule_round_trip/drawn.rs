@@ -11,7 +11,8 @@ use retentiond::schedule::{
 };
 
 use super::written::{
-    Class, Dependant, Disposes, File, Order, Related, Since, Span, Table, Test, What, Written,
+    Class, Dependant, Disposes, Elsewhere, File, Order, Related, Since, Span, Table, Test, What,
+    Written,
 };
 
 const ZONES: [&str; 6] = [
@@ -38,21 +39,31 @@ pub fn written() -> impl Strategy<Value = Written> {
         select(TIMES.to_vec()),
         select(Accept::ALL.to_vec()),
         option::of((1u32..200, 0u32..28)),
-        vec(class(), 1..5),
+        vec(class(), 0..5),
+        vec(elsewhere(), 0..3),
     )
-        .prop_map(|(organisation, zone, every, accept, kept, mut classes)| {
-            for (nth, class) in classes.iter_mut().enumerate() {
-                class.id = format!("{}-{nth}", class.id);
-            }
-            Written {
-                organisation,
-                zone: zone.to_owned(),
-                every: every.to_owned(),
-                accept,
-                details_kept: kept.map(|(months, days)| Span(months, days)),
-                classes,
-            }
+        .prop_filter("a class", |(.., classes, processors)| {
+            !classes.is_empty() || !processors.is_empty()
         })
+        .prop_map(
+            |(organisation, zone, every, accept, kept, mut classes, mut processors)| {
+                for (nth, class) in processors.iter_mut().enumerate() {
+                    class.id = format!("{}-held-{nth}", class.id);
+                }
+                for (nth, class) in classes.iter_mut().enumerate() {
+                    class.id = format!("{}-{nth}", class.id);
+                }
+                Written {
+                    organisation,
+                    zone: zone.to_owned(),
+                    every: every.to_owned(),
+                    accept,
+                    details_kept: kept.map(|(months, days)| Span(months, days)),
+                    classes,
+                    processors,
+                }
+            },
+        )
 }
 
 /// A text that says something, with whatever a text may hold, and no space around it.
@@ -140,6 +151,44 @@ fn class() -> impl Strategy<Value = Class> {
                     authority,
                     basis,
                     order,
+                }
+            },
+        )
+}
+
+fn elsewhere() -> impl Strategy<Value = Elsewhere> {
+    (
+        "[a-z][a-z0-9]{0,8}",
+        (words(), words(), words()),
+        (option::of(words()), option::of(words()), option::of(day())),
+        option::of((
+            day(),
+            (0u32..400, 0u32..28),
+            select(Limit::ALL.to_vec()),
+            any::<bool>(),
+        )),
+        prop_oneof![Just(0), 0u32..400],
+    )
+        .prop_map(
+            |(id, (title, processor, authority), (basis, owner, review_on), term, tolerance)| {
+                // Without a day it can only wait for the controller.
+                let gated = term.as_ref().is_none_or(|(.., gated)| *gated);
+                let term = term.map(|(day, (months, days), limit, _)| {
+                    let days = if months == 0 { days + 1 } else { days };
+                    (day, Span(months, days), limit)
+                });
+                let maximum = term.is_some_and(|(.., limit)| limit == Limit::Maximum);
+                Elsewhere {
+                    id,
+                    title,
+                    processor,
+                    term,
+                    tolerance: if maximum { 0 } else { tolerance },
+                    gate: if gated { Gate::Instruction } else { Gate::None },
+                    authority,
+                    basis,
+                    owner,
+                    review_on,
                 }
             },
         )

@@ -16,7 +16,7 @@ use retentiond::schedule::{self, EndOf, Fate, Gate, Limit, Schedule, Severity, j
 use serde_json::Value;
 
 use print::{Layout, print};
-use written::{Class, Order, Written, meaning, read_back};
+use written::{Class, Elsewhere, Order, Written, meaning, read_back};
 
 const LAYOUTS: [Layout; 3] = [Layout::Plain, Layout::Loose, Layout::Tables];
 
@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-const PARTS: usize = 36;
+const PARTS: usize = 49;
 
 /// Puts a part of `other` in the place of the same of `whole`.
 fn take(whole: &mut Written, other: &Written, part: usize) {
@@ -107,13 +107,56 @@ fn take(whole: &mut Written, other: &Written, part: usize) {
         // A timetable's digest is of its times, and each of those drawn has others.
         2 => whole.every.clone_from(&other.every),
         3 => whole.accept = other.accept,
-        4 => whole.classes.push(Class {
-            id: "one-more".to_owned(),
-            ..other.classes[0].clone()
-        }),
+        4 => {
+            let other = other.classes.first().cloned();
+            whole.classes.extend(other.map(|other| Class {
+                id: "one-more".to_owned(),
+                ..other
+            }));
+        }
         5 => whole.classes.reverse(),
         31 => whole.details_kept = other.details_kept,
-        _ => take_of_class(&mut whole.classes[0], &other.classes[0], part),
+        34 => whole.processors.reverse(),
+        35 => {
+            let other = other.processors.first().cloned();
+            whole.processors.extend(other.map(|other| Elsewhere {
+                id: "one-more".to_owned(),
+                ..other
+            }));
+        }
+        36..=46 => {
+            if let (Some(class), Some(other)) =
+                (whole.processors.first_mut(), other.processors.first())
+            {
+                take_of_processor(class, other, part);
+            }
+        }
+        _ => {
+            if let (Some(class), Some(other)) = (whole.classes.first_mut(), other.classes.first()) {
+                take_of_class(class, other, part);
+            }
+        }
+    }
+}
+
+fn take_of_processor(class: &mut Elsewhere, other: &Elsewhere, part: usize) {
+    match part {
+        36 => class.id.clone_from(&other.id),
+        37 => class.title.clone_from(&other.title),
+        38 => class.processor.clone_from(&other.processor),
+        39 => class.authority.clone_from(&other.authority),
+        40 => class.basis.clone_from(&other.basis),
+        41 => class.owner.clone_from(&other.owner),
+        42 => class.review_on = other.review_on,
+        43 => class.gate = other.gate,
+        44 => class.tolerance = other.tolerance,
+        45 => class.term = other.term,
+        // The period alone.
+        _ => {
+            if let (Some((_, span, _)), Some((_, other, _))) = (&mut class.term, &other.term) {
+                *span = *other;
+            }
+        }
     }
 }
 
@@ -153,8 +196,8 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
                 28 => rule.max_growth = other.max_growth,
                 29 => rule.erasure = other.erasure,
                 33 => rule.approvals = other.approvals,
-                35 => rule.erasure_right = other.erasure_right,
-                34 => rule.or_when.clone_from(&other.or_when),
+                48 => rule.erasure_right = other.erasure_right,
+                47 => rule.or_when.clone_from(&other.or_when),
                 // One word of one entry.
                 _ => {
                     for (dependant, other) in rule.dependants.iter_mut().zip(&other.dependants) {

@@ -4,7 +4,8 @@
 use retentiond::schedule::{Accept, Erasure, Fate, Gate, Limit, PLAUSIBLE_FROM};
 
 use super::written::{
-    Class, Dependant, Disposes, File, Order, Related, Since, Span, Table, Test, What, Written,
+    Class, Dependant, Disposes, Elsewhere, File, Order, Related, Since, Span, Table, Test, What,
+    Written,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub fn print(written: &Written, layout: Layout) -> String {
     for class in &written.classes {
         file.push_str("\n[[class]]\n");
         printer.class(&mut file, class);
+    }
+    for class in &written.processors {
+        file.push_str("\n[[class]]\n");
+        printer.elsewhere(&mut file, class);
     }
     match layout {
         Layout::Loose => file.replace('\n', "\r\n"),
@@ -223,6 +228,36 @@ impl Printer {
         }
         self.keys(file, keys);
         file.push_str(&tables);
+    }
+
+    fn elsewhere(&self, file: &mut String, class: &Elsewhere) {
+        let loose = self.loose();
+        let mut keys = vec![
+            ("id", self.text(&class.id)),
+            ("title", self.text(&class.title)),
+            ("processor", self.text(&class.processor)),
+            ("disposal", self.text("delete")),
+            ("authority", self.text(&class.authority)),
+        ];
+        if let Some((day, span, limit)) = class.term {
+            keys.push(("trigger", day.to_string()));
+            keys.push(("period", self.span(span)));
+            if limit != Limit::Minimum || loose {
+                keys.push(("limit", self.text(limit.name())));
+            }
+        }
+        if class.tolerance > 0 || loose {
+            keys.push(("tolerance", self.days(class.tolerance)));
+        }
+        if class.gate != Gate::None || loose {
+            keys.push(("gate", self.text(class.gate.name())));
+        }
+        let words = [("lawful_basis", &class.basis), ("owner", &class.owner)];
+        for (key, text) in words {
+            keys.extend(text.as_ref().map(|text| (key, self.text(text))));
+        }
+        keys.extend(class.review_on.map(|day| ("review_on", day.to_string())));
+        self.keys(file, keys);
     }
 
     fn disposes(&self, keys: &mut Keys, tables: &mut String, rule: &Disposes, own: &Table) {

@@ -17,6 +17,23 @@ pub struct Written {
     pub accept: Accept,
     pub details_kept: Option<Span>,
     pub classes: Vec<Class>,
+    pub processors: Vec<Elsewhere>,
+}
+
+/// A `[[class]]` whose data somebody else holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elsewhere {
+    pub id: String,
+    pub title: String,
+    pub processor: String,
+    /// Counted from, how long, and whether at least or at most.
+    pub term: Option<(NaiveDate, Span, Limit)>,
+    pub tolerance: u32,
+    pub gate: Gate,
+    pub authority: String,
+    pub basis: Option<String>,
+    pub owner: Option<String>,
+    pub review_on: Option<NaiveDate>,
 }
 
 /// A `[[class]]`.
@@ -124,6 +141,24 @@ pub fn read_back(schedule: &Schedule) -> Written {
         accept: schedule.accept(),
         details_kept: schedule.details_kept().map(span),
         classes: schedule.classes().iter().map(class).collect(),
+        processors: schedule.processors().iter().map(elsewhere).collect(),
+    }
+}
+
+fn elsewhere(class: &schedule::ProcessorClass) -> Elsewhere {
+    Elsewhere {
+        id: class.id().to_string(),
+        title: class.title().to_owned(),
+        processor: class.processor().to_owned(),
+        term: class
+            .term()
+            .map(|term| (term.trigger, span(term.period), term.limit)),
+        tolerance: class.tolerance(),
+        gate: class.gate(),
+        authority: class.authority().to_owned(),
+        basis: class.lawful_basis().map(str::to_owned),
+        owner: class.owner().map(str::to_owned),
+        review_on: class.review_on(),
     }
 }
 
@@ -272,6 +307,12 @@ fn what(disposal: &Disposal) -> What {
 pub fn meaning(written: &Written) -> Written {
     let mut meant = written.clone();
     meant.classes.sort_by(|a, b| a.id.cmp(&b.id));
+    meant.processors.sort_by(|a, b| a.id.cmp(&b.id));
+    for class in &mut meant.processors {
+        class.title.clear();
+        class.authority.clear();
+        (class.basis, class.owner, class.review_on) = (None, None, None);
+    }
     // However it is spelt; these are told apart by what they say.
     for class in &mut meant.classes {
         class.title.clear();

@@ -81,9 +81,9 @@ fn object(table: &str, required: &[&str]) -> Value {
     })
 }
 
-/// A `[[class]]`, with what its disposal asks for and forbids.
+/// A `[[class]]`, with what its disposal, or its processor, asks for and forbids.
 fn class() -> Value {
-    let mut class = object("class", &["id", "title", "table", "disposal", "authority"]);
+    let mut class = object("class", &["id", "title", "disposal", "authority"]);
     let disposal = |word: &str| json!({ "properties": { "disposal": { "const": word } }, "required": ["disposal"] });
     let none_of = |keys: &[&str]| {
         let any: Vec<Value> = keys
@@ -96,10 +96,26 @@ fn class() -> Value {
     retaining["required"] = json!(["owner", "reason"]);
     let mut disposing = none_of(&["review_on"]);
     disposing["required"] = json!(["trigger", "period"]);
-    class["allOf"] = json!([
-        { "if": disposal("retain"), "then": retaining, "else": disposing },
-        { "if": disposal("anonymise"), "then": { "required": ["anonymise"] }, "else": none_of(&["anonymise"]) },
-        { "if": disposal("flag"), "then": none_of(&["dependants", "files", "erasure"]) },
+    let rows = json!({
+        "required": ["table"],
+        "allOf": [
+            { "if": disposal("retain"), "then": retaining, "else": disposing },
+            { "if": disposal("anonymise"), "then": { "required": ["anonymise"] }, "else": none_of(&["anonymise"]) },
+            { "if": disposal("flag"), "then": none_of(&["dependants", "files", "erasure"]) },
+        ],
+    });
+    let about_rows: Vec<&str> = read::not_with_processor().collect();
+    let mut elsewhere = none_of(&about_rows);
+    elsewhere["properties"] =
+        json!({ "disposal": { "const": "delete" }, "gate": { "enum": ["none", "instruction"] } });
+    elsewhere["dependencies"] =
+        json!({ "trigger": ["period"], "period": ["trigger"], "limit": ["period"] });
+    elsewhere["anyOf"] = json!([
+        { "required": ["period"] },
+        { "properties": { "gate": { "const": "instruction" } }, "required": ["gate"] },
     ]);
+    class["if"] = json!({ "required": ["processor"] });
+    class["then"] = elsewhere;
+    class["else"] = rows;
     class
 }

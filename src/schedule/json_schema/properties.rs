@@ -52,6 +52,10 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             "The database table that holds the records: a name, or schema.name, as PostgreSQL stores it.",
             table_name(),
         ),
+        ("class", "processor") => (
+            "Who holds the data for the organisation, instead of `table`: when it ends, an instruction to destroy it is issued.",
+            text(),
+        ),
         ("class", "where") => (
             "Which rows of the table belong to the class: one SQL expression over the row's own columns. Left out: every row.",
             text(),

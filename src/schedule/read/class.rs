@@ -13,6 +13,7 @@ use crate::schedule::condition::Condition;
 use crate::schedule::diagnostics::{Code, Diagnostic, Place};
 use crate::schedule::digest;
 use crate::schedule::period::Period;
+use crate::schedule::processor::ProcessorClass;
 
 /// The four words for a disposal, before what they need is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,8 +56,20 @@ pub(super) const NOT_WITH_RETAIN: [&str; 21] = [
     "erasure_right",
 ];
 
+/// What one `[[class]]` is.
+enum Entry {
+    /// Rows of a table.
+    Rows(Class),
+    /// What somebody else holds.
+    Elsewhere(ProcessorClass),
+}
+
 impl Reader<'_> {
-    pub(super) fn class_section(&mut self, file: &Fields<'_, '_>) -> Option<Vec<Class>> {
+    /// The classes, and those whose data a processor holds.
+    pub(super) fn class_section(
+        &mut self,
+        file: &Fields<'_, '_>,
+    ) -> Option<(Vec<Class>, Vec<ProcessorClass>)> {
         let Some(value) = file.get("class") else {
             self.no_classes(file.place);
             return None;
@@ -75,11 +88,18 @@ impl Reader<'_> {
             return None;
         }
         let mut seen: BTreeMap<ClassId, Place> = BTreeMap::new();
-        let classes: Vec<Option<Class>> = entries
+        let read: Vec<Option<Entry>> = entries
             .iter()
             .map(|entry| self.class(entry, &mut seen))
             .collect();
-        classes.into_iter().collect()
+        let (mut classes, mut processors) = (Vec::new(), Vec::new());
+        for entry in read {
+            match entry? {
+                Entry::Rows(class) => classes.push(class),
+                Entry::Elsewhere(class) => processors.push(class),
+            }
+        }
+        Some((classes, processors))
     }
 
     fn no_classes(&mut self, place: Place) {
@@ -90,7 +110,7 @@ impl Reader<'_> {
         );
     }
 
-    fn class(&mut self, entry: &Value<'_>, seen: &mut BTreeMap<ClassId, Place>) -> Option<Class> {
+    fn class(&mut self, entry: &Value<'_>, seen: &mut BTreeMap<ClassId, Place>) -> Option<Entry> {
         let table = self.table(entry, "class")?;
         let header = self.place_of(entry);
         if table.is_empty() {
@@ -106,42 +126,54 @@ impl Reader<'_> {
             .find(|(key, _)| key.get_ref() == "id")
             .map_or(header, |(_, value)| self.place_of(value));
         let fields = self.fields(table, &keys::CLASS, id_place);
-        let places = self.places(&fields);
         let named = fields.get("id").and_then(|value| value.get_ref().as_str());
         self.placeholders(
             &fields,
             &named.map_or("this class".to_owned(), |id| format!("class `{id}`")),
         );
 
-        let id = self.class_id(&fields, seen);
-        let title = self.required_text(&fields, "title").map(|(text, _)| text);
+        if fields.get("processor").is_some() {
+            return self.processor(&fields, seen).map(Entry::Elsewhere);
+        }
+        self.rows(&fields, seen).map(Entry::Rows)
+    }
+
+    /// A class of rows.
+    fn rows(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        seen: &mut BTreeMap<ClassId, Place>,
+    ) -> Option<Class> {
+        let places = self.places(fields);
+        let id = self.class_id(fields, seen);
+        let title = self.required_text(fields, "title").map(|(text, _)| text);
         let table = self
-            .required_text(&fields, "table")
+            .required_text(fields, "table")
             .and_then(|(text, place)| self.table_name(&text, place));
         let claim = match fields.get("where") {
             Some(value) => self.condition(value, "where").map(Some),
             None => Some(None),
         };
-        let subject = match self.optional_text(&fields, "subject") {
+        let subject = match self.optional_text(fields, "subject") {
             Some(Some(text)) => {
-                let place = self.value_place(&fields, "subject");
+                let place = self.value_place(fields, "subject");
                 self.column_name(&text, place).map(Some)
             }
             Some(None) => Some(None),
             None => None,
         };
         let authority = self
-            .required_text(&fields, "authority")
+            .required_text(fields, "authority")
             .map(|(text, _)| text);
-        let lawful_basis = self.optional_text(&fields, "lawful_basis");
+        let lawful_basis = self.optional_text(fields, "lawful_basis");
         let kind = match fields.get("disposal") {
             Some(value) => self.word(value, "disposal", &KINDS),
             None => {
-                self.missing(&fields, "disposal");
+                self.missing(fields, "disposal");
                 None
             }
         };
-        let rule = self.rule(&fields, kind, table.as_ref());
+        let rule = self.rule(fields, kind, table.as_ref());
         let mut class = Class {
             id: id?,
             title: title?,
@@ -159,7 +191,7 @@ impl Reader<'_> {
     }
 
     /// Where each key is written, with `anonymise.COLUMN` and `trigger.COLUMN` for those inside.
-    fn places(&self, fields: &Fields<'_, '_>) -> Places {
+    pub(super) fn places(&self, fields: &Fields<'_, '_>) -> Places {
         let mut keys = BTreeMap::new();
         for (key, value) in fields.table {
             keys.insert(key.get_ref().to_string(), self.place_of(value));
@@ -191,7 +223,7 @@ impl Reader<'_> {
         }
     }
 
-    fn class_id(
+    pub(super) fn class_id(
         &mut self,
         fields: &Fields<'_, '_>,
         seen: &mut BTreeMap<ClassId, Place>,
@@ -448,7 +480,7 @@ impl Reader<'_> {
         value
     }
 
-    fn choice<T: Copy>(
+    pub(super) fn choice<T: Copy>(
         &mut self,
         fields: &Fields<'_, '_>,
         key: &str,
@@ -525,7 +557,7 @@ impl Reader<'_> {
     }
 
     /// Where a key's value stands; nowhere if it is not written.
-    fn value_place(&self, fields: &Fields<'_, '_>, key: &str) -> Place {
+    pub(super) fn value_place(&self, fields: &Fields<'_, '_>, key: &str) -> Place {
         fields
             .get(key)
             .map_or_else(Place::default, |value| self.place_of(value))

@@ -34,6 +34,7 @@ pub(super) const CLASS: Keys = Keys {
         "id",
         "title",
         "table",
+        "processor",
         "where",
         "subject",
         "trigger",
@@ -64,14 +65,7 @@ pub(super) const CLASS: Keys = Keys {
         "erasure",
         "erasure_right",
     ],
-    later: &[
-        "processor",
-        "unit",
-        "resweep",
-        "hide_keys",
-        "preview",
-        "every",
-    ],
+    later: &["unit", "resweep", "hide_keys", "preview", "every"],
 };
 
 pub(super) const TRIGGER: Keys = Keys {

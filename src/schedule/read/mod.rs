@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod parts;
 mod placeholder;
+mod processor;
 mod stages;
 mod timing;
 
@@ -19,13 +20,13 @@ use chrono_tz::Tz;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::class::Class;
 use super::diagnostics::{Code, Diagnostic, Diagnostics, Lines, Place};
 use super::limits::Accept;
 use super::period::Period;
-use super::punctual::lateness;
+use super::punctual::{Lateness, lateness, term_lateness};
 use super::timetable::Timetable;
 use super::{Schedule, Severity, digest, zone};
+use crate::ident::ClassId;
 use keys::Keys;
 
 /// Reads the whole file.
@@ -71,6 +72,11 @@ pub(super) fn key_tables() -> impl Iterator<
     keys::ALL
         .iter()
         .map(|(table, keys)| (*table, keys.known, keys.later))
+}
+
+/// What a class whose data a processor holds has no use for.
+pub(super) fn not_with_processor() -> impl Iterator<Item = &'static str> {
+    processor::not_with_processor()
 }
 
 /// What a class that retains has no use for.
@@ -143,10 +149,17 @@ impl Reader<'_> {
             keys.map(|(key, value)| (key.get_ref().to_string(), self.place_of(value)))
                 .collect()
         });
-        let ((organisation, time_zone, every, accept, details_kept), classes) =
+        let ((organisation, time_zone, every, accept, details_kept), (classes, processors)) =
             (settings?, classes?);
         for class in &classes {
-            self.punctual(class, &every, &fields);
+            let late = class
+                .dispose()
+                .and_then(|dispose| lateness(dispose, &every));
+            self.punctual(class.id(), late, *class.place("limit"), &every, &fields);
+        }
+        for class in &processors {
+            let late = class.term().and_then(|term| term_lateness(term, &every));
+            self.punctual(class.id(), late, *class.place("limit"), &every, &fields);
         }
         Some(Schedule {
             digest: digest::of_schedule(
@@ -156,6 +169,7 @@ impl Reader<'_> {
                 accept,
                 details_kept,
                 &classes,
+                &processors,
             ),
             file_digest: digest::of_text(self.text),
             organisation,
@@ -164,6 +178,7 @@ impl Reader<'_> {
             accept,
             details_kept,
             classes,
+            processors,
             file: file.to_owned(),
             text: self.text.to_owned(),
             warnings: Vec::new(),
@@ -172,8 +187,15 @@ impl Reader<'_> {
     }
 
     /// Whether the timetable can keep a maximum.
-    fn punctual(&mut self, class: &Class, every: &Timetable, file: &Fields<'_, '_>) {
-        let Some(late) = class.dispose().and_then(|dispose| lateness(dispose, every)) else {
+    fn punctual(
+        &mut self,
+        class: &ClassId,
+        late: Option<Lateness>,
+        limit: Place,
+        every: &Timetable,
+        file: &Fields<'_, '_>,
+    ) {
+        let Some(late) = late else {
             return;
         };
         let written = file
@@ -189,8 +211,7 @@ impl Reader<'_> {
             Diagnostic::new(
                 Code::TimetableTooSparse,
                 format!(
-                    "class `{}`: the timetable cannot keep this maximum: a record whose last day is {} goes on {}, {days} late",
-                    class.id(),
+                    "class `{class}`: the timetable cannot keep this maximum: a record whose last day is {} goes on {}, {days} late",
                     day(late.last_day),
                     day(late.goes_on),
                 ),
@@ -199,7 +220,7 @@ impl Reader<'_> {
                 "run the schedule every day, `every = \"{}\"`, or shorten the period by {days}",
                 every.daily()
             ))
-            .at(*class.place("limit"))
+            .at(limit)
             .also(written.unwrap_or_default(), "the timetable"),
         );
     }

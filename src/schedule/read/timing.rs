@@ -60,24 +60,7 @@ impl Reader<'_> {
                 .map(Some),
             None => Some(None),
         };
-        let tolerance = match fields.get("tolerance") {
-            Some(value) => {
-                let days = self.days(value, "tolerance");
-                // What is late by a maximum is a breach on the day after, whoever tolerates it.
-                if limit == Some(Limit::Maximum) && days.is_some_and(|days| days > 0) {
-                    let place = self.place_of(value);
-                    self.contradiction(
-                        "a maximum has no tolerance".to_owned(),
-                        "a record that is still there on the day after its last is a breach, and is reported as one: leave `tolerance` out",
-                        place,
-                    );
-                    None
-                } else {
-                    days
-                }
-            }
-            None => Some(0),
-        };
+        let tolerance = self.tolerance(fields, limit);
         let unless_active = match fields.get("unless_active") {
             Some(value) => self.activity(value),
             None => Some(Vec::new()),
@@ -89,6 +72,29 @@ impl Reader<'_> {
             tolerance: tolerance?,
             unless_active: unless_active?,
         })
+    }
+
+    /// How many days late is not reported yet.
+    pub(super) fn tolerance(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        limit: Option<Limit>,
+    ) -> Option<u32> {
+        let Some(value) = fields.get("tolerance") else {
+            return Some(0);
+        };
+        let days = self.days(value, "tolerance");
+        // What is late by a maximum is a breach on the day after, whoever tolerates it.
+        if limit == Some(Limit::Maximum) && days.is_some_and(|days| days > 0) {
+            let place = self.place_of(value);
+            self.contradiction(
+                "a maximum has no tolerance".to_owned(),
+                "a record that is still there on the day after its last is a breach, and is reported as one: leave `tolerance` out",
+                place,
+            );
+            return None;
+        }
+        days
     }
 
     /// A list of columns, each once.
