@@ -201,6 +201,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
         (
             select(Gate::ALL.to_vec()),
             prop_oneof![Just(1u32), 1u32..=9],
+            vec("shown[a-z]{0,3}", 0..3),
         ),
     );
     let hanging = (
@@ -223,7 +224,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
     (time, what, hanging, limits).prop_map(
         |(
             (trigger, plausible_from, trigger_zone, from_end_of, (months, days), tolerance, active),
-            (limit, disposal, stages, notice, (gate, approvals)),
+            (limit, disposal, stages, notice, (gate, approvals, mut preview)),
             (dependants, files),
             (max_rows, max_share, max_growth, erasure),
         )| {
@@ -253,6 +254,9 @@ fn disposes() -> impl Strategy<Value = Disposes> {
             let mut unless_active = active;
             unless_active.sort();
             unless_active.dedup();
+            preview.sort();
+            preview.dedup();
+            preview.reverse();
             let dependants = dependants
                 .into_iter()
                 .map(|(table, fate, related)| Dependant {
@@ -287,6 +291,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 notice,
                 gate,
                 approvals,
+                preview,
                 dependants,
                 files,
                 max_rows,
@@ -305,6 +310,9 @@ pub fn agree(rule: &mut Disposes, own: &Table) {
     }
     if rule.gate != Gate::Review {
         rule.approvals = 1;
+        if rule.disposal != What::Flag {
+            rule.preview.clear();
+        }
     }
     if let Since::Columns(columns) = &mut rule.trigger {
         for (related, ..) in columns {

@@ -51,6 +51,7 @@ pub(super) const CLASS: Keys = Keys {
         "limit",
         "gate",
         "approvals",
+        "preview",
         "dependants",
         "files",
         "authority",
@@ -69,7 +70,6 @@ pub(super) const CLASS: Keys = Keys {
         "resweep",
         "hide_keys",
         "erasure_right",
-        "preview",
         "every",
     ],
 };
