@@ -466,6 +466,13 @@ const TABLE: &[Row] = &[
         BACK,
         &["class `notes`: the number of approvals is 2 instead of 1"],
     ),
+    row(
+        (CLASS, "preview"),
+        "gate = \"review\"",
+        "gate = \"review\"\npreview = [\"author\"]",
+        NO,
+        &["class `notes`: reviewers are shown other columns"],
+    ),
     // Another column may name fewer people.
     row(
         (CLASS, "subject"),

@@ -511,7 +511,7 @@ fn the_part_of_a_condition_at_fault_is_underlined() {
 
 #[test]
 fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
-    for key in ["unit", "resweep", "hide_keys", "preview", "every"] {
+    for key in ["unit", "resweep", "hide_keys", "every"] {
         let codes: Vec<Code> = faults(&and(&format!("{key} = \"x\"")))
             .items
             .iter()
@@ -618,6 +618,26 @@ fn approvals_belong_to_reviews_and_are_few() {
         ("\"two\"", Code::WrongType),
     ] {
         assert_eq!(codes(&reviewed(number)), [code], "{number}");
+    }
+}
+
+#[test]
+fn what_reviewers_are_shown_belongs_to_classes_that_have_any() {
+    let codes = |more: &str| -> Vec<Code> {
+        let found = faults(&and(more)).items;
+        found.iter().map(|item| item.code).collect()
+    };
+    let preview = "preview = [\"sender\"]";
+    assert_eq!(codes(preview), [Code::Contradiction]);
+    let instruction = format!("gate = \"instruction\"\n{preview}");
+    assert_eq!(codes(&instruction), [Code::Contradiction]);
+    for (columns, code) in [
+        ("[]", Code::EmptyList),
+        ("\"sender\"", Code::WrongType),
+        ("[\"sender\", \"sender\"]", Code::Repeated),
+    ] {
+        let more = format!("gate = \"review\"\npreview = {columns}");
+        assert_eq!(codes(&more), [code], "{columns}");
     }
 }
 

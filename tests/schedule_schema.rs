@@ -188,6 +188,7 @@ fn what_the_reader_takes_it_takes() {
         format!("{DELETES}erasure = \"secure\""),
         format!("{DELETES}max_rows = 1000\nmax_share = 0.5\nmax_growth = 3.0"),
         format!("{DELETES}limit = \"maximum\"\nwhere = \"kind = 'a'\""),
+        format!("{DELETES}gate = \"review\"\npreview = [\"subject\", \"sender\"]"),
         format!("{DELETES}gate = \"review\"\nlawful_basis = \"Art 6\"\nowner = \"Clerk\""),
         format!(
             "{DELETES}dependants = [\"note\", \"crm.note\", {{ table = \"page\", action = \"unlink\" }}]"
@@ -270,6 +271,9 @@ fn what_it_refuses_the_reader_refuses() {
         format!("{DELETES}dependants = [\"a.b.c\"]"),
         format!("{DELETES}files = [{{ column = \"path\" }}]"),
         format!("{DELETES}anonymise = {{ name = \"null\" }}"),
+        format!("{DELETES}gate = \"review\"\npreview = []"),
+        format!("{DELETES}gate = \"review\"\npreview = [\"a\", \"a\"]"),
+        format!("{RETAINS}preview = [\"a\"]"),
         format!("{DELETES}from_end_of = \"year\""),
         format!("{DELETES}unless_active = []"),
         format!("{DELETES}or_when = true"),

@@ -129,6 +129,7 @@ pub(super) fn fit(class: &Class, catalog: &Catalog, known: &[Link]) -> Fit {
         catalog,
     );
     activity(&mut fit, class, dispose, table);
+    preview(&mut fit, class, dispose, table);
     dependants::dependants(&mut fit, class, dispose, catalog, known);
     files(&mut fit, class, dispose, catalog);
     fit
@@ -437,6 +438,24 @@ fn activity(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table) {
                 ),
                 "name a column of type date, timestamp or timestamp with time zone",
                 place,
+            );
+        }
+    }
+}
+
+/// The columns that reviewers are shown.
+fn preview(fit: &mut Fit, class: &Class, dispose: &Dispose, table: &Table) {
+    for name in &dispose.preview {
+        if table.column(name).is_none() {
+            fit.refuse(
+                Code::NoSuchColumn,
+                format!(
+                    "class `{}`: there is no column `{name}` in table `{}` that reviewers could be shown",
+                    class.id(),
+                    table.name
+                ),
+                near_column(name, table),
+                class.place("preview"),
             );
         }
     }

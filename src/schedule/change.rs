@@ -335,6 +335,13 @@ impl<'a> Comparison<'a> {
             word("reason", old_reason != reason);
             word("review_on", old_review != review_on);
         }
+        // Nothing that happens depends on what reviewers look at.
+        if let (Rule::Dispose(old), Rule::Dispose(new)) = (old.rule(), new.rule())
+            && old.preview != new.preview
+        {
+            let what = "reviewers are shown other columns".to_owned();
+            self.add("preview", what, false);
+        }
     }
 
     /// Answers the old rule with everything harmless of the new one taken over.

@@ -86,6 +86,9 @@ pub struct Dispose {
     pub gate: Gate,
     /// How many different people have to approve a record of a class with reviews; else 1.
     pub approvals: u32,
+    /// The columns of the record that its reviewers are shown, in this order. What a record
+    /// means does not depend on them, so that they are no part of the digest.
+    pub preview: Vec<Ident>,
     /// The tables whose rows go with a record, or are unlinked from it.
     pub dependants: Vec<Dependant>,
     /// The columns that name files which go with a record.

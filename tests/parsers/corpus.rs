@@ -57,7 +57,7 @@ pub fn read(root: &Path) -> Corpus {
          period = \"P1Y6M2W3D\"\ntolerance = \"2 weeks\"\nunless_active = [\"seen_at\", \"updated_at\"]\nor_when = \"withdrawn_on IS NOT NULL\"\nerasure_right = false\ndisposal = \"delete\"\n",
     ));
     schedules.insert(whole(
-        "subject = \"person_id\"\ntrigger = \"closed_on\"\nperiod = \"1 year\"\ndisposal = \"delete\"\ngate = \"review\"\napprovals = 2\n",
+        "subject = \"person_id\"\ntrigger = \"closed_on\"\nperiod = \"1 year\"\ndisposal = \"delete\"\ngate = \"review\"\napprovals = 2\npreview = [\"name\"]\n",
     ));
     let mut settings: Vec<String> = files(root, &["config"], ".toml")
         .iter()

@@ -250,6 +250,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
         (
             select(Gate::ALL.to_vec()),
             prop_oneof![Just(1u32), 1u32..=9],
+            vec("shown[a-z]{0,3}", 0..3),
         ),
     );
     let hanging = (
@@ -280,7 +281,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 tolerance,
                 (active, or_when),
             ),
-            (limit, disposal, stages, notice, (gate, approvals)),
+            (limit, disposal, stages, notice, (gate, approvals, mut preview)),
             (dependants, files),
             (max_rows, max_share, max_growth, (erasure, erasure_right)),
         )| {
@@ -310,6 +311,9 @@ fn disposes() -> impl Strategy<Value = Disposes> {
             let mut unless_active = active;
             unless_active.sort();
             unless_active.dedup();
+            preview.sort();
+            preview.dedup();
+            preview.reverse();
             let dependants = dependants
                 .into_iter()
                 .map(|(table, fate, related)| Dependant {
@@ -345,6 +349,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 notice,
                 gate,
                 approvals,
+                preview,
                 dependants,
                 files,
                 max_rows,
@@ -364,6 +369,9 @@ pub fn agree(rule: &mut Disposes, own: &Table) {
     }
     if rule.gate != Gate::Review {
         rule.approvals = 1;
+        if rule.disposal != What::Flag {
+            rule.preview.clear();
+        }
     }
     if let Since::Columns(columns) = &mut rule.trigger {
         for (related, ..) in columns {

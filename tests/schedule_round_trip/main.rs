@@ -188,7 +188,7 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
                 20 => rule.disposal.clone_from(&other.disposal),
                 21 => rule.stages.clone_from(&other.stages),
                 22 => rule.notice = other.notice,
-                23 => rule.gate = other.gate,
+                23 => (rule.gate, rule.preview) = (other.gate, other.preview.clone()),
                 24 => rule.dependants.clone_from(&other.dependants),
                 25 => rule.files.clone_from(&other.files),
                 26 => rule.max_rows = other.max_rows,

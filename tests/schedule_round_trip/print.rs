@@ -290,6 +290,10 @@ impl Printer {
         if rule.gate != Gate::None || loose {
             keys.push(("gate", self.text(rule.gate.name())));
         }
+        if !rule.preview.is_empty() {
+            let columns: Vec<String> = rule.preview.iter().map(|c| self.text(c)).collect();
+            keys.push(("preview", self.list(&columns)));
+        }
         if rule.approvals != 1 || loose && rule.gate == Gate::Review {
             keys.push(("approvals", rule.approvals.to_string()));
         }

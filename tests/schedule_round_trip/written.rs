@@ -75,6 +75,7 @@ pub struct Disposes {
     pub notice: Option<u32>,
     pub gate: Gate,
     pub approvals: u32,
+    pub preview: Vec<String>,
     pub dependants: Vec<Dependant>,
     pub files: Vec<File>,
     pub max_rows: Option<u64>,
@@ -203,6 +204,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         notice,
         gate,
         approvals,
+        preview,
         dependants,
         files,
         limits,
@@ -244,6 +246,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         notice: *notice,
         gate: *gate,
         approvals: *approvals,
+        preview: preview.iter().map(ToString::to_string).collect(),
         dependants: dependants.iter().map(dependant).collect(),
         files: files
             .iter()
@@ -329,6 +332,8 @@ pub fn meaning(written: &Written) -> Written {
                 *review_on = None;
             }
             Order::Dispose(rule) => {
+                // Shown, and no part of what is done.
+                rule.preview.clear();
                 rule.unless_active.sort();
                 let key = |d: &Dependant| {
                     let related = d.related.as_ref();

@@ -120,6 +120,10 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             "With gate = \"review\": how many different people have to approve a record. 1 if left out.",
             json!({ "type": "integer", "minimum": 1, "maximum": 9 }),
         ),
+        ("class", "preview") => (
+            "Columns of the record that whoever reviews it is shown, in this order. They appear in no log and not in the ledger.",
+            json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": text() }),
+        ),
         ("class", "subject") => (
             "The column that names whom a record is about: a hold on that person protects it.",
             text(),

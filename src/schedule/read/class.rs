@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::de::DeValue;
 
 use super::{Fields, Reader, Value, keys};
-use crate::ident::{ClassId, TableName};
+use crate::ident::{ClassId, Ident, TableName};
 use crate::schedule::class::{
     Class, Disposal, Dispose, Erasure, Gate, Limit, Places, Rule, Stage, Strategy, Trigger,
 };
@@ -32,7 +32,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-pub(super) const NOT_WITH_RETAIN: [&str; 21] = [
+pub(super) const NOT_WITH_RETAIN: [&str; 22] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -48,6 +48,7 @@ pub(super) const NOT_WITH_RETAIN: [&str; 21] = [
     "files",
     "gate",
     "approvals",
+    "preview",
     "limit",
     "max_rows",
     "max_share",
@@ -352,6 +353,7 @@ impl Reader<'_> {
             Gate::None,
         );
         let approvals = self.approvals(fields, gate);
+        let preview = self.preview(fields, gate, kind);
         let erasure = self.choice(
             fields,
             "erasure",
@@ -395,6 +397,7 @@ impl Reader<'_> {
             notice: notice?,
             gate: gate?,
             approvals: approvals?,
+            preview: preview?,
             dependants: dependants?,
             files: files?,
             limits: limits?,
@@ -463,6 +466,29 @@ impl Reader<'_> {
             );
         }
         number
+    }
+
+    /// The columns that reviewers are shown.
+    fn preview(
+        &mut self,
+        fields: &Fields<'_, '_>,
+        gate: Option<Gate>,
+        kind: Option<Kind>,
+    ) -> Option<Vec<Ident>> {
+        let Some(value) = fields.get("preview") else {
+            return Some(Vec::new());
+        };
+        let flags = kind.is_none_or(|kind| kind == Kind::Flag);
+        if !flags && gate.is_some_and(|gate| gate != Gate::Review) {
+            let place = self.place_of(value);
+            self.contradiction(
+                "`preview` belongs to a class whose records wait for a person".to_owned(),
+                "write `gate = \"review\"` beside it, or leave it out",
+                place,
+            );
+            return None;
+        }
+        self.column_list(value, "preview", "a list of columns")
     }
 
     /// A key that every disposal but `retain` needs; where the disposal itself is

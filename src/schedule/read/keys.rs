@@ -52,6 +52,7 @@ pub(super) const CLASS: Keys = Keys {
         "limit",
         "gate",
         "approvals",
+        "preview",
         "dependants",
         "files",
         "authority",
@@ -65,7 +66,7 @@ pub(super) const CLASS: Keys = Keys {
         "erasure",
         "erasure_right",
     ],
-    later: &["unit", "resweep", "hide_keys", "preview", "every"],
+    later: &["unit", "resweep", "hide_keys", "every"],
 };
 
 pub(super) const TRIGGER: Keys = Keys {

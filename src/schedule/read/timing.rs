@@ -62,7 +62,7 @@ impl Reader<'_> {
         };
         let tolerance = self.tolerance(fields, limit);
         let unless_active = match fields.get("unless_active") {
-            Some(value) => self.activity(value),
+            Some(value) => self.column_list(value, "unless_active", "a list of date columns"),
             None => Some(Vec::new()),
         };
         Some(Timing {
@@ -98,14 +98,19 @@ impl Reader<'_> {
     }
 
     /// A list of columns, each once.
-    fn activity(&mut self, value: &Value<'_>) -> Option<Vec<Ident>> {
-        let entries = self.array(value, "unless_active", "a list of date columns")?;
+    pub(super) fn column_list(
+        &mut self,
+        value: &Value<'_>,
+        key: &str,
+        what: &str,
+    ) -> Option<Vec<Ident>> {
+        let entries = self.array(value, key, what)?;
         let mut columns: Vec<(Ident, Place)> = Vec::new();
         let mut fits = true;
         for entry in entries {
             let place = self.place_of(entry);
             let column = self
-                .text_value(entry, "unless_active")
+                .text_value(entry, key)
                 .and_then(|(text, place)| self.column_name(&text, place));
             let Some(column) = column else {
                 fits = false;
