@@ -171,6 +171,13 @@ const TABLE: &[Row] = &[
         BOTH,
         &["`details_kept` is \"7 years\" instead of \"6 years\""],
     ),
+    row(
+        (SCHEDULE, "appeal_window"),
+        "details_kept",
+        "appeal_window = \"20 weeks\"\ndetails_kept",
+        BOTH,
+        &["`appeal_window` is \"140 days\" instead of \"3 months\""],
+    ),
     // [[class]]: words.
     row(
         (CLASS, "title"),

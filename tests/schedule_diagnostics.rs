@@ -166,13 +166,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             Code::NoClasses,
             vec![HEAD.to_owned(), format!("class = []\n{HEAD}")],
         ),
-        (
-            Code::NotYetSupported,
-            vec![
-                and("resweep = \"7 days\""),
-                format!("{HEAD}appeal_window = \"6 weeks\"\n{CLASS}"),
-            ],
-        ),
+        (Code::NotYetSupported, vec![and("resweep = \"7 days\"")]),
         (
             Code::BadLimit,
             vec![

@@ -17,10 +17,6 @@ use crate::review::{self, Form, Hold, NewHold, Role, Scope};
 use crate::schedule::Code;
 use crate::survey;
 
-/// How long a request for information protects at least: its answer, an internal review and a
-/// complaint to the regulator take that long.
-const APPEAL: Months = Months::new(3);
-
 pub(super) async fn run(context: &Context, command: args::Hold) -> Result<u8, Failure> {
     match command {
         args::Hold::Place(arguments) => place(context, arguments).await,
@@ -157,7 +153,7 @@ async fn place(context: &Context, arguments: args::HoldPlace) -> Result<u8, Fail
     };
     let requests = ["foi", "access-request"].contains(&arguments.kind.as_str());
     let appeal = requests
-        .then(|| desk.today.checked_add_months(APPEAL))
+        .then(|| desk.schedule.appeals_until(desk.today))
         .flatten();
     if let Some(until) = arguments.until {
         desk::ahead(until, "until", desk.today)?;

@@ -85,6 +85,12 @@ pub fn changes(old: &Schedule, new: &Schedule) -> Vec<Change> {
             kept(old.details_kept),
             kept(new.details_kept),
         ),
+        (
+            "appeal_window",
+            "`appeal_window`",
+            window(old.appeal_window),
+            window(new.appeal_window),
+        ),
     ];
     for (key, name, before, after) in settings {
         if before != after {
@@ -235,6 +241,10 @@ fn of_processor(old: &ProcessorClass, new: &ProcessorClass) -> Vec<Change> {
 
 fn kept(period: Option<Period>) -> String {
     period.map_or_else(|| "for ever".to_owned(), |period| period.to_string())
+}
+
+fn window(period: Option<Period>) -> String {
+    period.map_or_else(|| "3 months".to_owned(), |period| period.to_string())
 }
 
 /// The walk over one class.

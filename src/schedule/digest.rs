@@ -70,7 +70,7 @@ pub(super) fn of_schedule(
     zone: chrono_tz::Tz,
     every: &Timetable,
     accept: Accept,
-    details_kept: Option<Period>,
+    (details_kept, appeal_window): (Option<Period>, Option<Period>),
     classes: &[Class],
     processors: &[ProcessorClass],
 ) -> [u8; 32] {
@@ -84,6 +84,10 @@ pub(super) fn of_schedule(
     }
     if let Some(period) = details_kept {
         canonical.text("details_kept");
+        canonical.text(&period.interval_sql());
+    }
+    if let Some(period) = appeal_window {
+        canonical.text("appeal_window");
         canonical.text(&period.interval_sql());
     }
     // Their order in the file is layout: which class decides never depends on it.

@@ -23,7 +23,7 @@ pub mod rounding;
 pub mod timetable;
 pub mod zone;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 pub use change::{Change, changes};
@@ -62,6 +62,7 @@ pub struct Schedule {
     every: Timetable,
     accept: Accept,
     details_kept: Option<Period>,
+    appeal_window: Option<Period>,
     classes: Vec<Class>,
     processors: Vec<ProcessorClass>,
     digest: [u8; 32],
@@ -111,6 +112,23 @@ impl Schedule {
     #[must_use]
     pub fn details_kept(&self) -> Option<Period> {
         self.details_kept
+    }
+
+    /// How long whoever asked for information may appeal, as far as the schedule says.
+    #[must_use]
+    pub fn appeal_window(&self) -> Option<Period> {
+        self.appeal_window
+    }
+
+    /// The day before which nothing goes that a request for information of this day is about: its
+    /// answer, an internal review and a complaint to the regulator take three months, unless the
+    /// schedule says otherwise. `None` beyond the calendar.
+    #[must_use]
+    pub fn appeals_until(&self, asked_on: NaiveDate) -> Option<NaiveDate> {
+        match self.appeal_window {
+            Some(window) => window.last_day(asked_on),
+            None => asked_on.checked_add_months(Months::new(3)),
+        }
     }
 
     /// The last year of whose ledger entries all details are past at `now`. Years of the

@@ -275,6 +275,35 @@ async fn a_hold_is_placed_shown_and_released() {
     assert_eq!(letters(&url).await, ["2", "4", "5", "6", "7"]);
 }
 
+/// By PostgreSQL's calendar.
+#[tokio::test]
+async fn whoever_asks_for_information_may_appeal_for_three_months_or_as_the_schedule_says() {
+    for (more, window) in [
+        ("", "3 months"),
+        ("appeal_window = \"20 weeks\"\n", "20 weeks"),
+    ] {
+        let (url, desk) = open().await;
+        let toml = schedule().replace("accept = ", &format!("{more}accept = "));
+        desk.write("retention.toml", toml);
+        assert_eq!(desk.run("run").code, 3);
+        for kind in ["foi", "access-request", "litigation"] {
+            let line = format!(
+                "hold place --record letter 5 --kind {kind} --reference R --reason W --owner O"
+            );
+            assert_eq!(desk.run(&line).code, 0, "{line}");
+        }
+        let sql = format!(
+            "SELECT kind FROM retentiond.hold WHERE not_before =
+                ((placed_at AT TIME ZONE 'Europe/London')::date + interval '{window}')::date ORDER BY 1"
+        );
+        assert_eq!(
+            support::texts(&url, &sql).await,
+            ["access-request", "foi"],
+            "{window}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_exemption_needs_an_authority_and_is_released_by_its_own_command() {
     let (url, desk) = office::open_on_any_day().await;

@@ -52,6 +52,7 @@ pub fn read(root: &Path) -> Corpus {
     }
     schedules.extend(std::fs::read_to_string(root.join("retention.toml")));
     // Elsewhere these stand in pieces that their tests put together.
+    schedules.insert(format!("{HEAD}details_kept = \"6 years\"\nappeal_window = \"20 weeks\"\n{CLASS}disposal = \"retain\"\nowner = \"a\"\nreason = \"b\"\n"));
     schedules.insert(whole(
         "trigger = \"matter.closed_on\"\nplausible_from = 1950-01-01\ntrigger_zone = \"UTC\"\nfrom_end_of = \"financial year\"\n\
          period = \"P1Y6M2W3D\"\ntolerance = \"2 weeks\"\nunless_active = [\"seen_at\", \"updated_at\"]\nor_when = \"withdrawn_on IS NOT NULL\"\nerasure_right = false\ndisposal = \"delete\"\n",

@@ -38,7 +38,7 @@ pub fn written() -> impl Strategy<Value = Written> {
         select(ZONES.to_vec()),
         select(TIMES.to_vec()),
         select(Accept::ALL.to_vec()),
-        option::of((1u32..200, 0u32..28)),
+        option::of(((1u32..200, 0u32..28), option::of((1u32..20, 0u32..28)))),
         vec(class(), 0..5),
         vec(elsewhere(), 0..3),
     )
@@ -58,7 +58,10 @@ pub fn written() -> impl Strategy<Value = Written> {
                     zone: zone.to_owned(),
                     every: every.to_owned(),
                     accept,
-                    details_kept: kept.map(|(months, days)| Span(months, days)),
+                    details_kept: kept.map(|((months, days), _)| Span(months, days)),
+                    appeal_window: kept
+                        .and_then(|(_, window)| window)
+                        .map(|(months, days)| Span(months, days)),
                     classes,
                     processors,
                 }

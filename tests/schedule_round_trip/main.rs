@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-const PARTS: usize = 49;
+const PARTS: usize = 50;
 
 /// Puts a part of `other` in the place of the same of `whole`.
 fn take(whole: &mut Written, other: &Written, part: usize) {
@@ -116,6 +116,7 @@ fn take(whole: &mut Written, other: &Written, part: usize) {
         }
         5 => whole.classes.reverse(),
         31 => whole.details_kept = other.details_kept,
+        49 => whole.appeal_window = other.appeal_window,
         34 => whole.processors.reverse(),
         35 => {
             let other = other.processors.first().cloned();

@@ -32,6 +32,9 @@ pub fn print(written: &Written, layout: Layout) -> String {
     if let Some(kept) = written.details_kept {
         keys.push(("details_kept", printer.span(kept)));
     }
+    if let Some(window) = written.appeal_window {
+        keys.push(("appeal_window", printer.span(window)));
+    }
     let mut file = "[schedule]\n".to_owned();
     printer.keys(&mut file, keys);
     for class in &written.classes {

@@ -16,6 +16,7 @@ pub struct Written {
     pub every: String,
     pub accept: Accept,
     pub details_kept: Option<Span>,
+    pub appeal_window: Option<Span>,
     pub classes: Vec<Class>,
     pub processors: Vec<Elsewhere>,
 }
@@ -141,6 +142,7 @@ pub fn read_back(schedule: &Schedule) -> Written {
         every: schedule.every().text().to_owned(),
         accept: schedule.accept(),
         details_kept: schedule.details_kept().map(span),
+        appeal_window: schedule.appeal_window().map(span),
         classes: schedule.classes().iter().map(class).collect(),
         processors: schedule.processors().iter().map(elsewhere).collect(),
     }

@@ -40,6 +40,11 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             period(),
         ),
 
+        ("schedule", "appeal_window") => (
+            "How long whoever asked for information may appeal: a hold for such a request keeps its records so long, released or not. \"3 months\" if left out.",
+            period(),
+        ),
+
         ("class", "id") => (
             "A short name that never changes: lower-case letters, digits and single hyphens. Commands, approvals and the ledger use it.",
             json!({

@@ -24,8 +24,9 @@ pub(super) const SCHEDULE: Keys = Keys {
         "every",
         "accept",
         "details_kept",
+        "appeal_window",
     ],
-    later: &["appeal_window"],
+    later: &[],
 };
 
 pub(super) const CLASS: Keys = Keys {

@@ -149,8 +149,10 @@ impl Reader<'_> {
             keys.map(|(key, value)| (key.get_ref().to_string(), self.place_of(value)))
                 .collect()
         });
-        let ((organisation, time_zone, every, accept, details_kept), (classes, processors)) =
-            (settings?, classes?);
+        let (
+            (organisation, time_zone, every, accept, (details_kept, appeal_window)),
+            (classes, processors),
+        ) = (settings?, classes?);
         for class in &classes {
             let late = class
                 .dispose()
@@ -167,7 +169,7 @@ impl Reader<'_> {
                 time_zone,
                 &every,
                 accept,
-                details_kept,
+                (details_kept, appeal_window),
                 &classes,
                 &processors,
             ),
@@ -177,6 +179,7 @@ impl Reader<'_> {
             every,
             accept,
             details_kept,
+            appeal_window,
             classes,
             processors,
             file: file.to_owned(),
@@ -271,7 +274,13 @@ impl Reader<'_> {
     fn schedule_section(
         &mut self,
         file: &Fields<'_, '_>,
-    ) -> Option<(String, Tz, Timetable, Accept, Option<Period>)> {
+    ) -> Option<(
+        String,
+        Tz,
+        Timetable,
+        Accept,
+        (Option<Period>, Option<Period>),
+    )> {
         let Some(value) = file.get("schedule") else {
             self.report(
                 Diagnostic::new(Code::MissingKey, "the file has no [schedule]")
@@ -304,11 +313,13 @@ impl Reader<'_> {
             Some(value) => self.word(value, "accept", &Accept::ALL.map(|a| (a.name(), a))),
             None => Some(Accept::ByHand),
         };
-        let details_kept = match fields.get("details_kept") {
-            Some(value) => self.period(value, "details_kept").map(Some),
+        let mut period = |key| match fields.get(key) {
+            Some(value) => self.period(value, key).map(Some),
             None => Some(None),
         };
-        Some((organisation?.0, time_zone?, every?, accept?, details_kept?))
+        let periods = (period("details_kept"), period("appeal_window"));
+        let periods = (periods.0?, periods.1?);
+        Some((organisation?.0, time_zone?, every?, accept?, periods))
     }
 
     fn time_zone(&mut self, text: &str, place: Place) -> Option<Tz> {
