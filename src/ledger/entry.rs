@@ -144,6 +144,10 @@ actions! {
     Instructed = "instructed",
     /// That order was withdrawn.
     InstructionWithdrawn = "instruction-withdrawn",
+    /// A processor was told to destroy what it holds.
+    ProcessorInstructed = "processor-instructed",
+    /// Its confirmation that this was done was recorded.
+    ProcessorConfirmed = "processor-confirmed",
     /// A class, or every one, was paused.
     Paused = "paused",
     /// A pause ended.
