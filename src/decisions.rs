@@ -26,6 +26,7 @@ pub struct Decisions {
     lifted: BTreeMap<ClassId, Lift>,
     holds: Vec<RuleHold>,
     erasing: bool,
+    elsewhere: Vec<ProcessorHold>,
 }
 
 /// A hold on every record of a class, or on those for which a condition is not FALSE.
@@ -41,6 +42,17 @@ pub struct RuleHold {
     pub claim: Option<String>,
     /// What else must not be FALSE.
     pub condition: Option<String>,
+    /// The days on which it protects.
+    pub binds: Binds,
+}
+
+/// A hold on a class whose data a processor holds: there is no table that it could cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessorHold {
+    /// Its number.
+    pub id: i64,
+    /// The class.
+    pub class: ClassId,
     /// The days on which it protects.
     pub binds: Binds,
 }
@@ -91,6 +103,7 @@ impl Decisions {
             lifted: BTreeMap::new(),
             holds: Vec::new(),
             erasing: false,
+            elsewhere: Vec::new(),
         }
     }
 
@@ -151,6 +164,33 @@ impl Decisions {
     #[must_use]
     pub fn erasing(&self) -> bool {
         self.erasing
+    }
+
+    /// The same, with a hold on a class that a processor holds.
+    #[must_use]
+    pub fn with_hold_elsewhere(mut self, hold: ProcessorHold) -> Self {
+        self.elsewhere.push(hold);
+        self
+    }
+
+    /// The numbers of the holds that name a class and protect on a day; those on a condition
+    /// too, since what it would be true of cannot be asked elsewhere.
+    #[must_use]
+    pub fn holds_of_class(&self, class: &ClassId, on: NaiveDate) -> Vec<i64> {
+        let here = self
+            .holds
+            .iter()
+            .map(|hold| (hold.id, &hold.class, &hold.binds));
+        let elsewhere = self
+            .elsewhere
+            .iter()
+            .map(|hold| (hold.id, &hold.class, &hold.binds));
+        let of_class = here
+            .chain(elsewhere)
+            .filter(|(_, of, binds)| *of == class && binds.on(on));
+        let mut holds: Vec<i64> = of_class.map(|(id, ..)| id).collect();
+        holds.sort_unstable();
+        holds
     }
 
     /// The holds on classes and on conditions.

@@ -149,7 +149,7 @@ def varint(value):
 
 ACTIONS = """flagged anonymised deleted unlinked refused failed quarantined file-removed file-kept
     hold-placed hold-released hold-expired kept approved approval-revoked handed-on instructed
-    instruction-withdrawn erasure-requested erasure-fulfilled erasure-withdrawn erasure-returned return-known paused resumed operator-changed run-started run-finished schedule-in-force limit-reached limits-lifted
+    instruction-withdrawn erasure-requested erasure-fulfilled erasure-withdrawn erasure-returned return-known processor-instructed processor-confirmed paused resumed operator-changed run-started run-finished schedule-in-force limit-reached limits-lifted
     verified key-changed origin-changed details-dropped replayed erased""".split()
 TAGS = "id at action class table run schedule file plan actor count manifest parent detail".split()
 

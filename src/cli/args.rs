@@ -120,6 +120,9 @@ pub(super) enum Command {
     /// Record the controller's order that a class with a gate waits for; `list`; `withdraw CLASS`
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Instruct(Instruct),
+    /// See to what processors hold: what they were told to destroy, and that they did
+    #[command(subcommand)]
+    Processor(Processor),
     /// Do nothing with a class, or with any, until it is resumed
     Pause(Pause),
     /// End a pause
@@ -701,6 +704,34 @@ pub(super) enum InstructCommand {
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Processor {
+    /// Show what processors hold, what they were told, and what is late
+    List,
+    /// Print the letter that tells a processor to destroy what it holds
+    Letter {
+        /// The class
+        class: String,
+        /// The file to write it to
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Record a processor's confirmation that it is done
+    Confirm {
+        /// The class
+        class: String,
+        /// Who confirms it
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// The confirmation's own reference
+        #[arg(long, value_name = "REF")]
+        reference: String,
+        /// The document that says so; its SHA-256 is recorded
+        #[arg(long, value_name = "FILE")]
+        document: Option<PathBuf>,
     },
 }
 

@@ -47,6 +47,9 @@ pub(super) async fn run(context: &Context, arguments: args::Check) -> Result<u8,
             found.extend(class.refusals.iter().cloned());
             found.extend(class.warnings.iter().cloned());
         }
+        for class in drawn.plan.processors() {
+            found.extend(class.warnings.iter().cloned());
+        }
         found.extend(constraints?);
         found.extend(plan::server_advice(&schedule, &drawn.catalog));
         if settings.erasure().url().is_some() {

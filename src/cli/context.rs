@@ -144,13 +144,9 @@ impl Context {
             .iter()
             .map(|text| {
                 ClassId::new(text)
-                    .filter(|id| schedule.class(id).is_some())
+                    .filter(|id| schedule.ids().any(|known| known == id))
                     .ok_or_else(|| {
-                        let ids: Vec<&str> = schedule
-                            .classes()
-                            .iter()
-                            .map(|class| class.id().as_str())
-                            .collect();
+                        let ids: Vec<&str> = schedule.ids().map(ClassId::as_str).collect();
                         let near = ids
                             .iter()
                             .min_by_key(|id| strsim::damerau_levenshtein(id, text))

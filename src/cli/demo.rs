@@ -70,7 +70,9 @@ pub(super) async fn run(context: &Context, arguments: args::Demo) -> Result<u8, 
     if !context.json() {
         let shown: Vec<_> = drawn.plan.classes().iter().zip(&counts).collect();
         output::line("");
-        super::plan::print(&schedule, &drawn.plan, &shown, true);
+        let elsewhere = survey::processors(&mut conn, &drawn.plan, true).await?;
+        let elsewhere: Vec<_> = elsewhere.iter().collect();
+        super::plan::print(&schedule, &drawn.plan, &shown, &elsewhere, true);
         output::text(
             "\nNow one pass. (The demonstration has accepted its own schedule and what is over its limits; you would do so by hand, with `retentiond accept`.)\n",
         );

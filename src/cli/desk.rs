@@ -11,7 +11,7 @@ use crate::ident::{ClassId, TableName};
 use crate::ledger::publish::{self, Places};
 use crate::ledger::{KeyColumns, RecordKey};
 use crate::review::{self, ReviewError, Role};
-use crate::schedule::{Class, Code, Condition, Schedule};
+use crate::schedule::{Class, Code, Condition, Gate, ProcessorClass, Schedule};
 use crate::survey::{self, Drawn};
 
 /// What every decision starts from.
@@ -25,6 +25,30 @@ pub(super) struct Desk {
     pub today: NaiveDate,
     pub actor: String,
     pub places: Option<Places>,
+}
+
+/// A class by its name on the command line.
+pub(super) enum Named<'s> {
+    /// Rows of a table.
+    Rows(&'s Class),
+    /// What a processor holds.
+    Elsewhere(&'s ProcessorClass),
+}
+
+impl Named<'_> {
+    pub fn id(&self) -> &ClassId {
+        match self {
+            Self::Rows(class) => class.id(),
+            Self::Elsewhere(class) => class.id(),
+        }
+    }
+
+    pub fn gate(&self) -> Option<Gate> {
+        match self {
+            Self::Rows(class) => class.dispose().map(|dispose| dispose.gate),
+            Self::Elsewhere(class) => Some(class.gate()),
+        }
+    }
 }
 
 impl Desk {
@@ -77,17 +101,36 @@ impl Desk {
         let _ = self.conn.close().await;
     }
 
+    /// A class of rows.
     pub fn class(&self, context: &Context, id: &str) -> Result<&Class, Failure> {
+        match self.any_class(context, id)? {
+            Named::Rows(class) => Ok(class),
+            Named::Elsewhere(class) => Err(Failure::usage(
+                Code::NoSuchRecord,
+                format!(
+                    "class `{}` has no records here: {} holds its data",
+                    class.id(),
+                    class.processor()
+                ),
+                "`retentiond processor list` shows how it stands",
+            )),
+        }
+    }
+
+    /// A class, whoever holds its data.
+    pub fn any_class(&self, context: &Context, id: &str) -> Result<Named<'_>, Failure> {
         let ids = context.classes(&self.schedule, &[id.to_owned()])?;
-        ids.first()
-            .and_then(|id| self.schedule.class(id))
-            .ok_or_else(|| {
-                Failure::usage(
-                    Code::UnknownClass,
-                    format!("the schedule has no class `{id}`"),
-                    "`retentiond plan` lists the classes",
-                )
-            })
+        let find = |id| {
+            let elsewhere = self.schedule.processor(id).map(Named::Elsewhere);
+            self.schedule.class(id).map(Named::Rows).or(elsewhere)
+        };
+        ids.first().and_then(find).ok_or_else(|| {
+            Failure::usage(
+                Code::UnknownClass,
+                format!("the schedule has no class `{id}`"),
+                "`retentiond plan` lists the classes",
+            )
+        })
     }
 
     /// The key's columns of a table, and a key of it from the command line.
@@ -214,6 +257,9 @@ impl From<ReviewError> for Failure {
             ),
             ReviewError::NoInstruction(_) => usage("`retentiond instruct list` shows the orders"),
             ReviewError::NoErasure => usage("`retentiond subject list` shows the requests"),
+            ReviewError::NoOrder(_) => {
+                usage("`retentiond processor list` shows what is open; a pass issues what is due")
+            }
             ReviewError::NotPaused(_) => usage("`retentiond status` shows what is paused"),
             ReviewError::NoOperator(_) => usage("`retentiond operator list` shows who may do what"),
             ReviewError::LastAdministrator(_) => usage("make somebody else an administrator first"),
@@ -221,6 +267,11 @@ impl From<ReviewError> for Failure {
                 Code::PlanChanged,
                 &error,
                 Some("look at `retentiond plan` again, and accept what it shows"),
+            ),
+            ReviewError::Decided => Self::failed(
+                Code::PlanChanged,
+                &error,
+                Some("run it again: the next plan knows what was decided"),
             ),
             ReviewError::Ledger(_)
             | ReviewError::Database(_)

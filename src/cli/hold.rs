@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::args;
 use super::context::Context;
-use super::desk::{self, Desk};
+use super::desk::{self, Desk, Named};
 use super::failure::Failure;
 use super::output::{self, Sheet};
 use crate::decisions::{Binds, RuleHold};
-use crate::ident::TableName;
+use crate::ident::{ClassId, TableName};
 use crate::ledger::hashkey::HashKeys;
 use crate::ledger::{RecordKey, store as ledger};
 use crate::review::{self, Form, Hold, NewHold, Role, Scope};
@@ -47,6 +47,10 @@ enum Target {
     Class {
         rule: RuleHold,
     },
+    Elsewhere {
+        class: ClassId,
+        processor: String,
+    },
 }
 
 impl Target {
@@ -60,6 +64,7 @@ impl Target {
                 claim: rule.claim.as_deref(),
                 condition: rule.condition.as_deref(),
             },
+            Self::Elsewhere { class, .. } => Scope::Elsewhere { class },
         }
     }
 
@@ -68,6 +73,9 @@ impl Target {
         match self {
             Self::Record { table, shown, .. } => format!("{table} {shown}"),
             Self::Subject { .. } => format!("{count} about that person"),
+            Self::Elsewhere { class, processor } => {
+                format!("what {processor} holds under class `{class}`")
+            }
             Self::Class { rule } => match &rule.condition {
                 Some(condition) => {
                     format!(
@@ -114,7 +122,12 @@ async fn target(
         let id = id.clone();
         return Ok((Target::Subject { id, hash }, covered));
     }
-    let class = desk.class(context, on.class.as_deref().unwrap_or_default())?;
+    let named = desk.any_class(context, on.class.as_deref().unwrap_or_default())?;
+    if let (Named::Elsewhere(class), None) = (&named, &on.condition) {
+        let (class, processor) = (class.id().clone(), class.processor().to_owned());
+        return Ok((Target::Elsewhere { class, processor }, 1));
+    }
+    let class = desk.class(context, named.id().as_str())?;
     let parse = |text: &str| desk::condition(desk, class.table(), text);
     let condition = on.condition.as_deref().map(parse).transpose()?;
     let rule = RuleHold {
@@ -215,7 +228,7 @@ async fn finish(
         desk.close().await;
         return Ok(0);
     }
-    if matches!(hold.scope, Scope::Class { .. }) {
+    if matches!(hold.scope, Scope::Class { .. } | Scope::Elsewhere { .. }) {
         output::note(&format!("It protects {what}."));
     }
     let id = review::place_hold(&mut desk.conn, hold, &desk.actor, desk.now).await?;

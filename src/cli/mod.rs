@@ -19,10 +19,12 @@ mod grants;
 mod hold;
 mod init;
 mod ledger;
+mod letter;
 mod migrate;
 mod order;
 mod output;
 mod plan;
+mod processor;
 mod progress;
 mod publish;
 mod replay;
@@ -96,6 +98,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Exempt(command) => hold::exempt(context, command).await,
         Command::Subject(command) => subject::run(context, command).await,
         Command::Instruct(arguments) => order::instruct(context, arguments).await,
+        Command::Processor(command) => processor::run(context, command).await,
         Command::Pause(arguments) => order::pause(context, arguments).await,
         Command::Resume(arguments) => order::resume(context, arguments).await,
         Command::Operator(command) => order::operator(context, command).await,

@@ -6,11 +6,12 @@ use serde_json::json;
 
 use super::args;
 use super::context::Context;
-use super::desk::{self, Desk};
+use super::desk::{self, Desk, Named};
 use super::failure::Failure;
 use super::output::{self, Sheet};
 use crate::review::{self, Instruction, NewInstruction, Role};
 use crate::schedule::{Code, Gate};
+use crate::survey::{self, WaitsFor};
 
 pub(super) async fn instruct(context: &Context, arguments: args::Instruct) -> Result<u8, Failure> {
     match arguments.command {
@@ -21,24 +22,24 @@ pub(super) async fn instruct(context: &Context, arguments: args::Instruct) -> Re
         None => {}
     }
     let mut desk = Desk::open(context, Role::Administrator).await?;
-    let class = desk
-        .class(context, arguments.class.as_deref().unwrap_or_default())?
-        .clone();
-    if class
-        .dispose()
-        .is_none_or(|dispose| dispose.gate != Gate::Instruction)
-    {
+    let named = desk.any_class(context, arguments.class.as_deref().unwrap_or_default())?;
+    let class = named.id().clone();
+    if named.gate() != Some(Gate::Instruction) {
         return Err(Failure::usage(
             Code::NoSuchDecision,
-            format!("class `{}` does not wait for an instruction", class.id()),
+            format!("class `{class}` does not wait for an instruction"),
             "only a class with `gate = \"instruction\"` does",
         ));
     }
+    let processor = match named {
+        Named::Rows(_) => None,
+        Named::Elsewhere(class) => Some(class.processor().to_owned()),
+    };
     if let Some(until) = arguments.until {
         desk::ahead(until, "until", desk.today)?;
     }
     let instruction = NewInstruction {
-        class: class.id(),
+        class: &class,
         by: desk::words(arguments.by.as_deref().unwrap_or_default(), "by")?,
         reference: desk::words(
             arguments.reference.as_deref().unwrap_or_default(),
@@ -46,12 +47,17 @@ pub(super) async fn instruct(context: &Context, arguments: args::Instruct) -> Re
         )?,
         until: arguments.until,
     };
-    let counted = crate::survey::count(&mut desk.conn, &desk.drawn.plan).await?;
-    let waiting = counted
-        .iter()
-        .find(|counted| &counted.id == class.id())
-        .and_then(|counted| counted.counts.as_ref())
-        .map_or(0, |counts| counts.waiting);
+    let waiting = if processor.is_some() {
+        let plan = &desk.drawn.plan;
+        let elsewhere = survey::processors(&mut desk.conn, plan, true).await?;
+        let own = elsewhere.iter().find(|one| one.class == class);
+        u64::from(own.is_some_and(|one| one.waits_for == Some(WaitsFor::Instruction)))
+    } else {
+        let counted = survey::count(&mut desk.conn, &desk.drawn.plan).await?;
+        let own = counted.iter().find(|counted| counted.id == class);
+        let counts = own.and_then(|counted| counted.counts.as_ref());
+        counts.map_or(0, |counts| counts.waiting)
+    };
     let id = if context.global.dry_run {
         None
     } else {
@@ -60,19 +66,27 @@ pub(super) async fn instruct(context: &Context, arguments: args::Instruct) -> Re
     desk.close().await;
     if context.json() {
         output::json(
-            &json!({ "instruction": { "instruction": id, "class": class.id(), "waiting": waiting } }),
+            &json!({ "instruction": { "instruction": id, "class": class, "waiting": waiting } }),
         );
+        return Ok(0);
+    }
+    if let Some(processor) = processor {
+        let tells = format!("what {processor} holds under class `{class}` is to be destroyed");
+        output::text(&match id {
+            None => format!("This would say that {tells}. Nothing was changed."),
+            Some(id) => format!(
+                "Instruction {id} is recorded: {tells}. The first pass for which it is due issues the letter."
+            ),
+        });
         return Ok(0);
     }
     let records = desk::records(waiting);
     match id {
         None => output::text(&format!(
-            "This would let {records} of class `{}` go with the next pass. Nothing was changed.",
-            class.id()
+            "This would let {records} of class `{class}` go with the next pass. Nothing was changed."
         )),
         Some(id) => output::text(&format!(
-            "Instruction {id} is recorded: {records} of class `{}` that waited for it may go with the next pass{}.",
-            class.id(),
+            "Instruction {id} is recorded: {records} of class `{class}` that waited for it may go with the next pass{}.",
             arguments.until.map_or_else(String::new, |day| format!(
                 "; it covers what becomes past through {day}"
             ))
@@ -162,7 +176,7 @@ async fn instructions(context: &Context) -> Result<u8, Failure> {
 pub(super) async fn pause(context: &Context, arguments: args::Pause) -> Result<u8, Failure> {
     let mut desk = Desk::open(context, Role::Administrator).await?;
     let class = match &arguments.class {
-        Some(id) => Some(desk.class(context, id)?.id().clone()),
+        Some(id) => Some(desk.any_class(context, id)?.id().clone()),
         None => None,
     };
     let reason = desk::words(&arguments.reason, "reason")?;

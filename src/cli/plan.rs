@@ -16,7 +16,7 @@ use crate::ident::ClassId;
 use crate::plan::{ClassPlan, Plan, Standing};
 use crate::schedule::{Code, Diagnostic, Gate, Rule, Schedule};
 use crate::settings::Settings;
-use crate::survey::{self, ClassCounts};
+use crate::survey::{self, ClassCounts, HeldElsewhere, WaitsFor};
 
 pub(super) async fn run(context: &Context, arguments: args::Plan) -> Result<u8, Failure> {
     let schedule = context.schedule()?;
@@ -90,8 +90,13 @@ async fn show_more(
         Some(old) => Some(against::ask(conn, old, schedule, &drawn, now, only).await?),
         None => None,
     };
+    let elsewhere = survey::processors(conn, &drawn.plan, drawn.migrated).await?;
+    let elsewhere: Vec<&HeldElsewhere> = elsewhere
+        .iter()
+        .filter(|one| one.in_schedule && (only.is_empty() || only.contains(&one.class)))
+        .collect();
     if context.json() {
-        let mut object = to_json(&drawn.plan, &chosen);
+        let mut object = to_json(&drawn.plan, &chosen, &elsewhere);
         if let Some(foreseen) = &foreseen {
             object["plan"]["forecast"] = forecast::to_json(foreseen);
         }
@@ -106,7 +111,7 @@ async fn show_more(
             .collect();
         output::json(&object);
     } else {
-        print(schedule, &drawn.plan, &chosen, drawn.migrated);
+        print(schedule, &drawn.plan, &chosen, &elsewhere, drawn.migrated);
         in_force(conn, schedule, &versions, drawn.migrated, now).await?;
         without_store(settings, &chosen);
         if let Some(foreseen) = &foreseen {
@@ -118,9 +123,10 @@ async fn show_more(
     }
     Ok(drawn.migrated
         && versions.coming != survey::Coming::Waits
-        && chosen
-            .iter()
-            .any(|(_, counted)| counted.counts.as_ref().is_some_and(|counts| counts.due > 0)))
+        && (elsewhere.iter().any(|one| one.to_issue)
+            || chosen
+                .iter()
+                .any(|(_, counted)| counted.counts.as_ref().is_some_and(|counts| counts.due > 0))))
 }
 
 /// What waits and what is in force, where that is not simply the file.
@@ -149,8 +155,12 @@ async fn in_force(
     Ok(())
 }
 
-pub(super) fn to_json(plan: &Plan, classes: &[(&ClassPlan, &ClassCounts)]) -> Value {
-    let classes: Vec<Value> = classes
+pub(super) fn to_json(
+    plan: &Plan,
+    classes: &[(&ClassPlan, &ClassCounts)],
+    elsewhere: &[&HeldElsewhere],
+) -> Value {
+    let mut classes: Vec<Value> = classes
         .iter()
         .map(|(class, counted)| {
             let refusals: Vec<Value> = class
@@ -185,6 +195,18 @@ pub(super) fn to_json(plan: &Plan, classes: &[(&ClassPlan, &ClassCounts)]) -> Va
             object
         })
         .collect();
+    classes.extend(elsewhere.iter().map(|one| {
+        let mut object = json!({
+            "id": one.class, "table": null, "processor": one.processor, "disposal": "delete",
+            "status": one.status(), "cutoff": null, "estimated": [], "dependants": {},
+            "limit": null, "refusals": [], "last_day": one.last_day, "waits_for": one.waits_for,
+        });
+        let counts = serde_json::to_value(one.counts(plan.on())).unwrap_or_default();
+        if let (Some(object), Value::Object(counts)) = (object.as_object_mut(), counts) {
+            object.extend(counts);
+        }
+        object
+    }));
     json!({ "plan": {
         "digest": format!("sha256:{}", hex::encode(plan.digest())),
         "on": plan.on(),
@@ -198,6 +220,7 @@ pub(super) fn print(
     schedule: &Schedule,
     plan: &Plan,
     classes: &[(&ClassPlan, &ClassCounts)],
+    elsewhere: &[&HeldElsewhere],
     migrated: bool,
 ) {
     output::line(&format!(
@@ -250,6 +273,26 @@ pub(super) fn print(
             field(|c| c.overdue),
         ]);
     }
+    for one in elsewhere {
+        let counts = one.counts(plan.on());
+        let field = |pick: fn(&survey::Counts) -> u64| output::number(pick(&counts));
+        table.row([
+            one.class.as_str().into(),
+            "delete".into(),
+            one.status().into(),
+            "".into(),
+            field(|c| c.claimed),
+            field(|c| c.due),
+            output::number(0),
+            field(|c| c.held),
+            field(|c| c.waiting),
+            field(|c| c.conflict),
+            field(|c| c.retained_by_other),
+            field(|c| c.done),
+            output::number(0),
+            field(|c| c.overdue),
+        ]);
+    }
     table.print();
     let refused: Vec<_> = classes
         .iter()
@@ -268,6 +311,7 @@ pub(super) fn print(
         .iter()
         .flat_map(|(class, counted)| waits(plan, class, counted))
         .collect();
+    remarks.extend(elsewhere.iter().filter_map(|one| stands(one)));
     remarks.extend(undated(classes));
     let sparse = |warning: &&Diagnostic| warning.code == Code::TimetableTooSparse;
     remarks.extend(
@@ -331,6 +375,23 @@ fn waits(plan: &Plan, class: &ClassPlan, counted: &ClassCounts) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// What is to be known about data that a processor holds.
+fn stands(one: &HeldElsewhere) -> Option<String> {
+    let words = match one.waits_for? {
+        WaitsFor::NextPass => "is told by the next pass to destroy what it holds".to_owned(),
+        WaitsFor::Resume => "is told nothing while the class is paused".to_owned(),
+        WaitsFor::Instruction => {
+            "is told nothing until the controller instructs: `retentiond instruct`".to_owned()
+        }
+        WaitsFor::Acceptance => "is told nothing until a schedule is accepted".to_owned(),
+        WaitsFor::Confirmation => format!(
+            "was told on {} to destroy what it holds, and has not confirmed it: `retentiond processor confirm`",
+            one.issued_on.map_or_else(String::new, output::day)
+        ),
+    };
+    Some(format!("{}: {} {words}.", one.class, one.processor))
 }
 
 /// Records that nothing will ever be due for, which would otherwise be kept unseen. By

@@ -168,6 +168,16 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
         let why = why.map_or_else(|| ".".to_owned(), |why| format!(": {why}."));
         output::text(&format!("{class}: what went from {table} is {done}{why}"));
     }
+    for class in report
+        .processors
+        .iter()
+        .filter(|c| c.status == "instructed")
+    {
+        output::text(&format!(
+            "{}: {} is to destroy what it holds; `retentiond processor letter {}` prints the letter to send.",
+            class.id, class.processor, class.id
+        ));
+    }
     for details in &report.details {
         let year = details.year;
         output::text(&match &details.reason {
@@ -201,7 +211,8 @@ pub(super) fn print(report: &RunReport, only: &[ClassId]) {
             digits.get(..12).unwrap_or(digits)
         ));
     }
-    if sum(|c| c.waiting) + sum(|c| c.conflict) > 0 {
+    let elsewhere: u64 = report.processors.iter().map(|class| class.waiting).sum();
+    if sum(|c| c.waiting) + sum(|c| c.conflict) + elsewhere > 0 {
         output::text("Something waits for a person: `retentiond plan` shows what, and for whom.");
     }
 }

@@ -33,6 +33,7 @@ mod force;
 mod notify;
 mod observe;
 mod past;
+mod processors;
 pub mod replay;
 mod service;
 mod signal;

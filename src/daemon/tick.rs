@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::subjects;
+use super::{processors, subjects};
 use crate::enforce::{
     self, EnforceError, ErasureReport, ErasureStatus, Event, Maintenance, Pass, RunReport, Throttle,
 };
@@ -270,6 +270,7 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
     };
     let secure = drawn.plan.classes().iter().any(|c| c.erasing.is_some());
     let erasing = secure.then(|| drawn.plan.clone());
+    let elsewhere = (!drawn.plan.processors().is_empty()).then(|| drawn.plan.clone());
     let mut report = enforce::pass(conn, drawn.plan, &pass, async |conn: &mut PgConnection| {
         // A version may have been accepted meanwhile.
         survey::draw_in_force(conn, order.schedule, order.now)
@@ -278,6 +279,12 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
             .map_err(|error| EnforceError::Redraw(Box::new(error)))
     })
     .await?;
+    if let Some(plan) = elsewhere
+        && processors::tell(conn, order, plan, &mut report).await?
+        && let Err(error) = log.publish(conn, order.now).await
+    {
+        report.unpublished = Some(error.to_string());
+    }
     if !order.stop.is_cancelled() {
         subjects::look_after(conn, order, acting, &places, &log, &mut report).await?;
     }

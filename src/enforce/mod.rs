@@ -36,7 +36,7 @@ use crate::plan::Plan;
 pub use erase::{ErasureReport, ErasureStatus, Maintenance, erase};
 pub use error::EnforceError;
 pub use pass::pass;
-pub use report::{ClassReport, Outcome, RunReport, Skipped, Status};
+pub use report::{ClassReport, Outcome, ProcessorReport, RunReport, Skipped, Status};
 
 /// How hard the database may be worked.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -467,6 +467,7 @@ async fn finish(
         outcome,
         classes,
         erasures: Vec::new(),
+        processors: Vec::new(),
         details: Vec::new(),
         returned: 0,
         entries,

@@ -31,6 +31,9 @@ pub struct RunReport {
     /// What became of the files of tables, for classes that ask for secure erasure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub erasures: Vec<ErasureReport>,
+    /// What processors hold, and what they were told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processors: Vec<ProcessorReport>,
     /// Years whose details in the ledger were to be dropped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<YearDetails>,
@@ -149,6 +152,21 @@ impl ClassReport {
     }
 }
 
+/// What a processor holds under one class, after the pass.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProcessorReport {
+    /// The class.
+    pub id: ClassId,
+    /// Who holds it.
+    pub processor: String,
+    /// `instructed` where the pass told it to destroy the data, else as in a plan.
+    pub status: &'static str,
+    /// 1 where it is past and waits for a person here.
+    pub waiting: u64,
+    /// The number of the instruction to destroy, as the letter has it.
+    pub reference: Option<String>,
+}
+
 /// Past records that were passed over, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Skipped {
@@ -201,6 +219,7 @@ impl RunReport {
             || self.returned > 0
             || erasure(ErasureStatus::Waiting)
             || self.details.iter().any(|year| !year.dropped)
+            || self.processors.iter().any(|class| class.waiting > 0)
             || self
                 .classes
                 .iter()

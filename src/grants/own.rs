@@ -88,6 +88,11 @@ pub fn decided(sort: Sort, name: &str) -> Option<Decision> {
             "SELECT",
             "SELECT, INSERT, UPDATE (withdrawn_by, withdrawn_at, withdraw_reason)",
         ),
+        (Sort::Table, "processor_order") => decision(
+            "SELECT",
+            "SELECT, INSERT, UPDATE (superseded_at)",
+            "SELECT, UPDATE (confirmed_by, reference, document, recorded_by, confirmed_at, confirmed_on, confirmation_salt)",
+        ),
         (Sort::Table, "pause") => decision(
             "SELECT",
             "SELECT",

@@ -154,6 +154,10 @@ actions! {
     ErasureReturned = "erasure-returned",
     /// Somebody said that those are rightly there.
     ReturnKnown = "return-known",
+    /// A processor was told to destroy what it holds.
+    ProcessorInstructed = "processor-instructed",
+    /// Its confirmation that this was done was recorded.
+    ProcessorConfirmed = "processor-confirmed",
     /// A class, or every one, was paused.
     Paused = "paused",
     /// A pause ended.

@@ -27,6 +27,7 @@ mod link;
 mod parents;
 mod privileges;
 mod probe;
+mod processor;
 mod question;
 mod queue;
 mod related;
@@ -62,6 +63,7 @@ pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
 pub use privileges::{ClassNeeds, Needed, Needs, Unreadable, needs, statements, together};
 pub use probe::{Probe, probes};
+pub use processor::{Bar, ProcessorPlan};
 pub use queue::Queue;
 pub use related::{Read, Reads};
 pub use returned::present;
@@ -82,6 +84,7 @@ pub struct Plan {
     digest: [u8; 32],
     classes: Vec<ClassPlan>,
     order: Vec<usize>,
+    processors: Vec<ProcessorPlan>,
 }
 
 impl Plan {
@@ -144,6 +147,12 @@ impl Plan {
     #[must_use]
     pub fn class(&self, id: &ClassId) -> Option<&ClassPlan> {
         self.classes.iter().find(|class| &class.id == id)
+    }
+
+    /// The classes whose data somebody else holds, in the schedule's order.
+    #[must_use]
+    pub fn processors(&self) -> &[ProcessorPlan] {
+        &self.processors
     }
 
     /// The classes in the order of enforcement: whoever refers before whoever is referred to.
@@ -325,6 +334,7 @@ pub fn draft_beside(
         digest: [0; 32],
         classes,
         order,
+        processors: processor::processors(schedule, waiting, decisions, on),
     };
     plan.digest = digest(&plan);
     plan
@@ -563,6 +573,12 @@ fn digest(plan: &Plan) -> [u8; 32] {
             hash.update((sql.len() as u64).to_be_bytes());
             hash.update(&sql);
         }
+    }
+    for class in &plan.processors {
+        let told = (&class.id, class.digest, class.past_from, class.barred);
+        let told = serde_json::to_vec(&told).unwrap_or_default();
+        hash.update((told.len() as u64).to_be_bytes());
+        hash.update(&told);
     }
     hash.finalize().into()
 }

@@ -77,6 +77,11 @@ pub enum Scope<'a> {
         /// The condition.
         condition: Option<&'a str>,
     },
+    /// What a processor holds under a class.
+    Elsewhere {
+        /// The class.
+        class: &'a ClassId,
+    },
 }
 
 /// A hold as it is placed.
@@ -176,6 +181,10 @@ pub async fn place_hold(
             (class, table, claim, condition) = (Some(of.as_str()), Some(on), own, only);
             if only.is_some() { "condition" } else { "class" }
         }
+        Scope::Elsewhere { class: of } => {
+            class = Some(of.as_str());
+            "class"
+        }
     };
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO retentiond.hold
@@ -213,7 +222,7 @@ pub async fn place_hold(
         Scope::Record { table, key } => {
             manifest(&mut tx, table, std::iter::once((key, None, None))).await?
         }
-        Scope::Subject { .. } | Scope::Class { .. } => None,
+        Scope::Subject { .. } | Scope::Class { .. } | Scope::Elsewhere { .. } => None,
     };
     let mut said = Said {
         class,

@@ -10,6 +10,7 @@ mod hold;
 mod instruction;
 mod operator;
 mod pause;
+mod processor;
 mod queue;
 mod replay;
 mod subject;
@@ -28,6 +29,7 @@ pub use hold::{
 pub use instruction::{Instruction, NewInstruction, instruct, instructions, withdraw};
 pub use operator::{Operator, Role, add_operator, operators, remove_operator, roles_of};
 pub use pause::{Pause, pause, pauses, resume};
+pub use processor::{NewConfirmation, NewOrder, confirm_order, issue_order};
 pub use queue::{Decision, NewReview, ReviewedRecord, review};
 pub use replay::{LostDecisions, Restored, decide_again, restore, stop_until_accepted};
 pub use subject::{
@@ -38,7 +40,8 @@ pub use subject::{
 use crate::catalog::{self, CatalogError, Sort};
 use crate::ident::TableName;
 use crate::ledger::{
-    self, Action, Entry, KeyColumn, KeyColumns, KeyKind, Manifest, ManifestBuilder, RecordKey,
+    self, Action, Entry, EntryId, KeyColumn, KeyColumns, KeyKind, Manifest, ManifestBuilder,
+    RecordKey,
 };
 use crate::store;
 
@@ -66,6 +69,12 @@ pub enum ReviewError {
     /// There is no request for erasure of that sort about the person.
     #[error("there is no such request for erasure about that person")]
     NoErasure,
+    /// No instruction to destroy is open for the class.
+    #[error("no instruction to destroy is open for class `{0}`")]
+    NoOrder(String),
+    /// Somebody decided something since the plan was drawn.
+    #[error("somebody decided something since the plan was drawn")]
+    Decided,
     /// Nothing of that name is paused.
     #[error("{0} is not paused")]
     NotPaused(String),
@@ -154,15 +163,21 @@ async fn note(
     now: DateTime<Utc>,
 ) -> Result<(), ReviewError> {
     for id in ledger::store::next_entry_ids(tx, 1).await? {
-        let mut entry = Entry::new(id, now, action, actor);
-        entry.class = said.class.and_then(crate::ident::ClassId::new);
-        entry.table = said.table.cloned();
-        entry.count = said.count;
-        entry.manifest = said.records.map(|records| records.root);
-        entry.detail.clone_from(&said.detail);
+        let entry = entry(id, action, &said, actor, now);
         ledger::store::append(tx, &entry, said.records).await?;
     }
     Ok(())
+}
+
+/// The entry that says so.
+fn entry(id: EntryId, action: Action, said: &Said<'_>, actor: &str, now: DateTime<Utc>) -> Entry {
+    let mut entry = Entry::new(id, now, action, actor);
+    entry.class = said.class.and_then(crate::ident::ClassId::new);
+    entry.table = said.table.cloned();
+    entry.count = said.count;
+    entry.manifest = said.records.map(|records| records.root);
+    entry.detail.clone_from(&said.detail);
+    entry
 }
 
 /// Records as an entry's manifest, each with its trigger and last day where it has them.

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
+use super::processor::LostOrders;
 use super::{ReviewError, decide};
 use crate::ledger::{Action, Entry, manifest};
 
 /// What stands where a person's words were.
-const RESTORED: &str = "restored from the ledger";
+pub(super) const RESTORED: &str = "restored from the ledger";
 
 /// What stands in place of the schedule in force while none is. No schedule has this digest.
 const NONE: [u8; 32] = [0; 32];
@@ -56,7 +57,8 @@ impl LostHold {
     fn scope(&self) -> Option<&'static str> {
         match (&self.key, &self.class, &self.table) {
             (Some(_), _, Some(_)) => Some("record"),
-            (None, Some(_), Some(_)) => Some("class"),
+            // Without a table, on what a processor holds.
+            (None, Some(_), _) => Some("class"),
             _ => None,
         }
     }
@@ -88,6 +90,7 @@ pub struct LostDecisions {
     kept: Vec<LostHold>,
     paused: BTreeMap<i64, LostPause>,
     erasures: BTreeMap<i64, LostErasure>,
+    orders: LostOrders,
     highest: i64,
     version: Option<Version>,
 }
@@ -112,7 +115,7 @@ pub struct Restored {
     pub accept_again: bool,
 }
 
-fn number(entry: &Entry, name: &str) -> Option<i64> {
+pub(super) fn number(entry: &Entry, name: &str) -> Option<i64> {
     entry.detail.get(name).and_then(|id| id.parse().ok())
 }
 
@@ -180,6 +183,9 @@ impl LostDecisions {
             (Action::HoldReleased, Some(hold)) if self.placed.remove(&hold).is_some() => {}
             (Action::HoldReleased, Some(hold)) => {
                 self.released.insert(hold, (entry.actor.clone(), entry.at));
+            }
+            (Action::ProcessorInstructed | Action::ProcessorConfirmed, _) => {
+                self.orders.note(entry)
             }
             (Action::ScheduleInForce, _) => {
                 self.version = entry.schedule.map(|digest| Version {
@@ -263,6 +269,7 @@ pub async fn restore(
         .execute(&mut *tx)
         .await?;
     }
+    lost.orders.restore(tx).await?;
     for (number, (by, at)) in &lost.released {
         // It was there when the backup was taken, since it was not placed afterwards.
         let released = sqlx::query(

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 
 use super::SurveyError;
 use crate::catalog::{self, Catalog};
-use crate::decisions::{Binds, Decisions, Epoch, Lift, RuleHold};
+use crate::decisions::{Binds, Decisions, Epoch, Lift, ProcessorHold, RuleHold};
 use crate::ident::ClassId;
 use crate::plan::{self, Plan};
 use crate::schedule::{Class, Condition, Rule, Schedule, Trigger};
@@ -141,12 +141,13 @@ async fn decided(
         sqlx::query_scalar("SELECT class_id FROM retentiond.pause WHERE resumed_at IS NULL")
             .fetch_all(&mut *conn)
             .await?;
-    let there = waiting.map_or(&[][..], Schedule::classes);
-    for class in schedule.classes().iter().chain(there) {
-        let named =
-            |pause: &Option<String>| pause.as_ref().is_none_or(|id| id == class.id().as_str());
+    for class in schedule
+        .ids()
+        .chain(waiting.into_iter().flat_map(Schedule::ids))
+    {
+        let named = |pause: &Option<String>| pause.as_ref().is_none_or(|id| id == class.as_str());
         if paused.iter().any(named) {
-            decisions = decisions.with_pause(class.id().clone());
+            decisions = decisions.with_pause(class.clone());
         }
     }
     let erasing: bool = sqlx::query_scalar(
@@ -157,12 +158,13 @@ async fn decided(
     if erasing {
         decisions = decisions.with_erasure();
     }
-    rule_holds(conn, decisions, on).await
+    rule_holds(conn, schedule, decisions, on).await
 }
 
 /// The holds on classes and conditions that bind on a day or may after it.
 async fn rule_holds(
     conn: &mut PgConnection,
+    schedule: &Schedule,
     decisions: Decisions,
     on: NaiveDate,
 ) -> Result<Decisions, sqlx::Error> {
@@ -179,21 +181,31 @@ async fn rule_holds(
     .await?;
     let mut decisions = decisions;
     for row in rows {
-        let (class, table): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-        let (Some(class), Ok(table)) = (ClassId::new(&class), table.parse()) else {
+        let (class, table): (String, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
+        let table = table.map(|table| table.parse()).transpose();
+        let (Some(class), Ok(table)) = (ClassId::new(&class), table) else {
             return Err(sqlx::Error::Decode("a hold's class or table".into()));
         };
+        let (id, claim): (i64, Option<String>) = (row.try_get(0)?, row.try_get(3)?);
+        let binds = Binds {
+            is_open: row.try_get(5)?,
+            until: row.try_get(6)?,
+            not_before: row.try_get(7)?,
+        };
+        // What a processor held when the hold was placed may lie in a table now.
+        let moved = schedule.class(&class).filter(|_| table.is_none());
+        let claim = claim.or_else(|| moved?.claim().map(Condition::text));
+        let Some(table) = table.or_else(|| moved.map(|class| class.table().clone())) else {
+            decisions = decisions.with_hold_elsewhere(ProcessorHold { id, class, binds });
+            continue;
+        };
         decisions = decisions.with_hold(RuleHold {
-            id: row.try_get(0)?,
+            id,
             class,
             table,
-            claim: row.try_get(3)?,
+            claim,
             condition: row.try_get(4)?,
-            binds: Binds {
-                is_open: row.try_get(5)?,
-                until: row.try_get(6)?,
-                not_before: row.try_get(7)?,
-            },
+            binds,
         });
     }
     Ok(decisions)

@@ -9,6 +9,7 @@ mod erasure;
 mod explain;
 mod forecast;
 mod probe;
+mod processor;
 mod queue;
 mod returned;
 mod status;
@@ -23,6 +24,9 @@ pub use draw::{Drawn, draw, draw_beside};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
 pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
 pub use probe::probe;
+pub use processor::{
+    Confirmed, HeldElsewhere, HeldState, ProcessorOrder, WaitsFor, processor_orders, processors,
+};
 pub use queue::{Queued, about, covered, queue};
 pub use returned::{Returned, returned};
 pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};

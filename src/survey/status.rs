@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
-use super::{Drawn, SurveyError, count, oldest_overdue};
-use crate::ident::ClassId;
+use super::{Drawn, HeldElsewhere, SurveyError, count, oldest_overdue, processors};
+use crate::ident::{ClassId, TableName};
 use crate::ledger::Action;
 use crate::ledger::store::{Filter, Order, list};
 use crate::plan::Standing;
@@ -33,7 +33,13 @@ pub struct Overview {
 pub struct ClassOverview {
     /// The class.
     pub id: ClassId,
-    /// `ready`, `waiting`, `refused`, `retained` or `idle`.
+    /// Its table; none where a processor holds its data.
+    pub table: Option<TableName>,
+    /// Who holds its data, where it is not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processor: Option<String>,
+    /// `ready`, `waiting`, `refused`, `retained` or `idle`; `held` only where a processor
+    /// holds its data, which goes as a whole or not at all.
     pub status: &'static str,
     /// Claimed records that stay: neither due nor disposed of already. None where refused.
     pub kept: Option<u64>,
@@ -129,6 +135,8 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
         let success = successes.get(class.id.as_str()).copied();
         classes.push(ClassOverview {
             id: class.id.clone(),
+            table: Some(class.table.clone()),
+            processor: None,
             status: counted.status(class.standing),
             kept: counts.map(|c| {
                 c.claimed
@@ -160,6 +168,12 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
             oldest_overdue: oldest,
         });
     }
+    let elsewhere = processors(conn, &drawn.plan, drawn.migrated).await?;
+    classes.extend(
+        elsewhere
+            .iter()
+            .map(|class| held_elsewhere(class, drawn.plan.on())),
+    );
     let ledger = sqlx::query(
         "SELECT (SELECT count(*) FROM retentiond.unsealed),
                 (SELECT max(at) FROM retentiond.ledger_entry WHERE action = 'verified'),
@@ -202,6 +216,31 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
         last_run,
         files_pending: u64::try_from(files).unwrap_or(0),
     })
+}
+
+/// A class whose data a processor holds, in the same shape: all of it counts as one record.
+fn held_elsewhere(class: &HeldElsewhere, on: NaiveDate) -> ClassOverview {
+    let counts = class.counts(on);
+    ClassOverview {
+        id: class.class.clone(),
+        table: None,
+        processor: Some(class.processor.clone()),
+        status: class.status(),
+        kept: Some(1 - counts.due.max(counts.done)),
+        due: Some(counts.due),
+        overdue: Some(counts.overdue),
+        held: Some(counts.held),
+        waiting: Some(counts.waiting),
+        conflict: Some(0),
+        flagged: 0,
+        anonymised: 0,
+        quarantined: Some(0),
+        without_trigger: Some(0),
+        implausible_trigger: Some(0),
+        last_full_sweep: None,
+        last_success: None,
+        oldest_overdue: class.last_day.filter(|_| class.overdue),
+    }
 }
 
 /// What the last verification put on record.

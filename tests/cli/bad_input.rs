@@ -379,7 +379,7 @@ async fn words_that_mean_nothing() {
     exit 2
     --- err
     error[R0106]: `delete` is not an action of the ledger
-    help: actions are: flagged, anonymised, deleted, unlinked, refused, failed, quarantined, file-removed, file-kept, hold-placed, hold-released, hold-expired, kept, approved, approval-revoked, handed-on, instructed, instruction-withdrawn, erasure-requested, erasure-fulfilled, erasure-withdrawn, erasure-returned, return-known, paused, resumed, operator-changed, run-started, run-finished, schedule-in-force, limit-reached, limits-lifted, verified, key-changed, origin-changed, details-dropped, replayed, erased
+    help: actions are: flagged, anonymised, deleted, unlinked, refused, failed, quarantined, file-removed, file-kept, hold-placed, hold-released, hold-expired, kept, approved, approval-revoked, handed-on, instructed, instruction-withdrawn, erasure-requested, erasure-fulfilled, erasure-withdrawn, erasure-returned, return-known, processor-instructed, processor-confirmed, paused, resumed, operator-changed, run-started, run-finished, schedule-in-force, limit-reached, limits-lifted, verified, key-changed, origin-changed, details-dropped, replayed, erased
     "#);
     assert_snapshot!(desk.run("ledger list --key 7"), @r#"
     exit 2

@@ -107,6 +107,7 @@ async fn nobody_changes_the_ledger_and_each_role_keeps_to_its_own() {
             "limit_lift",
             "operator",
             "pause",
+            "processor_order",
             "review",
             "schedule_version",
             "unsealed",
