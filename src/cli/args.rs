@@ -102,7 +102,7 @@ pub(super) enum Command {
     /// Make passes on the schedule's timetable until stopped
     Daemon,
     /// Show where every class, the last pass and the ledger stand
-    Status,
+    Status(Status),
     /// Say why a record is still there, when it will go, or why it is gone
     Explain(Explain),
     /// Look at what waits for a person, and decide about it
@@ -501,6 +501,13 @@ pub(super) struct Protected {
     /// With --class: only those for which this condition is not FALSE
     #[arg(long = "where", value_name = "SQL", requires = "class")]
     pub condition: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Show only what is late, by what keeps it and by age; exit with 3 if anything is
+    #[arg(long)]
+    pub overdue: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ mod chart;
 mod check;
 mod context;
 mod daemon;
+mod debt;
 mod demo;
 mod desk;
 mod explain;
@@ -90,7 +91,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Accept(arguments) => accept::run(context, arguments).await,
         Command::Run(arguments) => run::run(context, arguments).await,
         Command::Daemon => daemon::run(context).await,
-        Command::Status => status::run(context).await,
+        Command::Status(args::Status { overdue: true }) => debt::run(context).await,
+        Command::Status(_) => status::run(context).await,
         Command::Explain(arguments) => explain::run(context, arguments).await,
         Command::Publish(arguments) => publish::run(context, &arguments),
         Command::Review(command) => review::run(context, command).await,

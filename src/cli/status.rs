@@ -12,7 +12,7 @@ use crate::ledger::publish::{self, SinkReport};
 use crate::ledger::store;
 use crate::schedule::Code;
 use crate::settings::Settings;
-use crate::survey::{self, Overview};
+use crate::survey::{self, Drawn, Overview};
 
 pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let schedule = context.schedule()?;
@@ -20,18 +20,7 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let mut conn = context.connect(&settings).await?;
     let (drawn, versions) =
         survey::draw_in_force(&mut conn, &schedule, context.clock.now()).await?;
-    if !drawn.migrated {
-        return Err(Failure::Other {
-            code: Code::NotMigrated,
-            exit: 1,
-            message: "the database has no schema `retentiond`: nothing was ever done here"
-                .to_owned(),
-            causes: Vec::new(),
-            hint: Some(
-                "run `retentiond migrate` first; `retentiond plan` works without it".to_owned(),
-            ),
-        });
-    }
+    migrated(&drawn)?;
     let overview = survey::overview(&mut conn, &drawn).await?;
     let sinks = sinks(&mut conn, &settings).await?;
     let _ = conn.close().await;
@@ -51,6 +40,20 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+/// That our schema is there.
+pub(super) fn migrated(drawn: &Drawn) -> Result<(), Failure> {
+    if drawn.migrated {
+        return Ok(());
+    }
+    Err(Failure::Other {
+        code: Code::NotMigrated,
+        exit: 1,
+        message: "the database has no schema `retentiond`: nothing was ever done here".to_owned(),
+        causes: Vec::new(),
+        hint: Some("run `retentiond migrate` first; `retentiond plan` works without it".to_owned()),
+    })
 }
 
 /// How the receivers of the ledger stand; nothing is asked where there are none.

@@ -313,6 +313,34 @@ impl Judge<'_> {
         format!("CASE{cases} END")
     }
 
+    /// The last day from which a late record has been late: that of its step, or of a person's
+    /// request, whichever is earlier.
+    pub fn past_since(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
+        let erased = self.erased(class, a);
+        if erased == "FALSE" {
+            return self.last_day_now(class, dispose, a);
+        }
+        let asked = format!(
+            "CASE WHEN {erased} THEN {} END",
+            self.erased_last_day(class, a)
+        );
+        let first = dispose.first_step();
+        let by_trigger = format!(
+            "CASE WHEN {} THEN {} END",
+            self.past_by_trigger(class, &first, a),
+            self.last_day_by_trigger(class, &first, a)
+        );
+        let step = match dispose.stages.is_empty() {
+            true => by_trigger,
+            // Which of its stages an erased record was past for nobody asks any more.
+            false => format!(
+                "CASE WHEN {erased} THEN {by_trigger} ELSE {} END",
+                self.last_day_now(class, dispose, a)
+            ),
+        };
+        format!("least({asked}, {step})")
+    }
+
     /// The class lets a disposal of this severity happen to the row: it is past, or it is
     /// past for a stage that is as severe.
     pub fn permits(&self, class: &Class, dispose: &Dispose, severity: u8, a: &str) -> String {

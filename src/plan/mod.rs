@@ -13,6 +13,7 @@ mod anonymise;
 mod compare;
 mod counting;
 mod coverage;
+mod debt;
 mod erase;
 mod erased;
 mod fit;
@@ -52,6 +53,7 @@ use crate::schedule::{Class, Diagnostic, Disposal, Gate, Limit, Rule, Schedule};
 pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
+pub use debt::AGES as DEBT_AGES;
 pub use erase::{ErasedTable, Erasing, Found as FoundRelation};
 pub use follow::{
     AT_ONCE, Again, Dependant, ERASED, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict,
@@ -253,6 +255,9 @@ pub struct Questions {
     /// The numbers of the holds that protect the record with key `$1…` itself.
     #[serde(skip)]
     pub holders: Option<String>,
+    /// The late records, by what keeps them and by age.
+    #[serde(skip)]
+    pub debt: Option<String>,
     /// How many records about `$1` are left of what a request would erase.
     #[serde(skip)]
     pub left: Option<String>,
@@ -441,6 +446,7 @@ fn class_plan(
                     .then(|| queue::queue(judge, class, dispose, &fit.relations, table, &key))
                     .flatten(),
                 holders,
+                debt: Some(debt::debt(judge, class, dispose, &fit.relations, table)),
                 left: subject::left(judge, class, dispose, table),
                 hanging: subject::hanging(&fit.relations, judge.catalog, table),
                 explain,
@@ -458,6 +464,7 @@ fn class_plan(
                 waits: None,
                 queue: None,
                 holders,
+                debt: None,
                 left: None,
                 hanging: Vec::new(),
                 explain,

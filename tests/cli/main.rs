@@ -13,6 +13,7 @@ mod bad_input;
 mod certificates;
 mod command;
 mod coverage;
+mod debt;
 mod deciding;
 mod demo;
 mod explaining;

@@ -22,6 +22,7 @@ pub(super) fn asking(class: &ClassPlan) -> Vec<String> {
         // They read what the others read.
         queue: _,
         holders: _,
+        debt: _,
         left: _,
         // It shows a person's records to whoever may see them whole; no role is given that.
         hanging: _,
