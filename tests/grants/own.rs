@@ -157,6 +157,23 @@ async fn nobody_changes_the_ledger_and_each_role_keeps_to_its_own() {
         assert_eq!(&house.refuses(role, place).await, answer, "{role}");
         assert_eq!(&house.refuses(role, release).await, answer, "{role}");
     }
+    // A pass tells a processor; its answer is a person's to record.
+    let tell = "INSERT INTO retentiond.processor_order (class_id, organisation, title, processor, authority, schedule_digest,
+                    past_from, tolerance, issued_on, issued_at, answer_by, salt)
+                VALUES ('x', 'x', 'x', 'x', 'x', '', now(), 0, now(), now(), now(), '')";
+    let confirm = "UPDATE retentiond.processor_order SET confirmed_by = 'x', reference = 'x', recorded_by = 'x',
+                       confirmed_at = now(), confirmed_on = now(), confirmation_salt = ''";
+    let rewrite = "UPDATE retentiond.processor_order SET answer_by = now()";
+    for (role, [telling, confirming]) in [
+        ("reader", [&refused, &refused]),
+        ("enforcer", [&None, &refused]),
+        ("console", [&refused, &None]),
+        ("maintainer", [&refused, &refused]),
+    ] {
+        assert_eq!(&house.refuses(role, tell).await, telling, "{role}");
+        assert_eq!(&house.refuses(role, confirm).await, confirming, "{role}");
+        assert_eq!(house.refuses(role, rewrite).await, refused, "{role}");
+    }
     for role in ["reader", "console"] {
         for sql in [
             "DELETE FROM public.media",

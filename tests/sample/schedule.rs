@@ -106,6 +106,29 @@ async fn the_shipped_schedule_has_the_ten_classes_and_their_periods() {
     }
 }
 
+#[test]
+fn what_the_contractor_holds_is_a_class_once_its_remarks_are_taken_away() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("retention.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (before, remarks) = text.split_once("\n# [[class]]\n").unwrap();
+    let lines = remarks.lines().map(|line| line.strip_prefix("# ").unwrap());
+    let lines: Vec<&str> = lines.collect();
+    let whole = format!("{before}\n[[class]]\n{}\n", lines.join("\n"));
+    let schedule = retentiond::schedule::parse(&whole, "retention.toml");
+    let schedule = schedule.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+    let [class] = schedule.processors() else {
+        panic!("one processor's class");
+    };
+    let term = class.term().unwrap();
+    // 31 July 2021 and 90 days end on 29 October 2021.
+    assert_eq!(
+        term.last_day().unwrap().to_string(),
+        "2021-10-29",
+        "as for the Office's own data"
+    );
+    assert_eq!(schedule.classes().len(), 10);
+}
+
 #[tokio::test]
 async fn the_shipped_schedule_names_every_foreign_key_into_what_it_deletes() {
     let mut connection = empty_database("schedule_keys").await;
