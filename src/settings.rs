@@ -17,6 +17,7 @@
 //! leave the old value in force unseen. No error and no `Debug` shows a value,
 //! since any of them may hold a password in the wrong place.
 
+mod listen;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use chrono::NaiveTime;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use listen::Listen;
 pub use reading::{KEYS, Key, Place, Problem, environment};
 
 /// Read where they exist, in this order; relative ones in the working directory.
@@ -51,6 +53,7 @@ pub struct Settings {
     ledger: Ledger,
     erasure: Erasure,
     state: Option<PathBuf>,
+    listen: Listen,
 }
 
 /// When and as whom tables are rewritten for classes with `erasure = "secure"`.
@@ -286,6 +289,7 @@ impl Settings {
                 url: raw.erasure.database_url.map(SecretString::from),
                 window: raw.erasure.window.as_deref().and_then(window),
             },
+            listen: raw.listen.into(),
             state,
         })
     }
@@ -324,6 +328,12 @@ impl Settings {
     #[must_use]
     pub fn erasure(&self) -> &Erasure {
         &self.erasure
+    }
+
+    /// Where the service can be asked how it is.
+    #[must_use]
+    pub fn listen(&self) -> Listen {
+        self.listen
     }
 
     /// Where keys and the published log are. It may not exist yet.
@@ -468,6 +478,7 @@ struct Raw {
     ledger: RawLedger,
     erasure: RawErasure,
     state: RawState,
+    listen: listen::RawListen,
 }
 
 #[derive(Deserialize)]

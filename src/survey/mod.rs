@@ -16,7 +16,7 @@ mod version;
 
 pub use against::{Against, Change, Dependants, Effect, Side, against};
 pub use certificate::{Beside, CertificateOf, certificate};
-pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue};
+pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue, waiting_for_a_person};
 pub use coverage::{Coverage, PersonalColumn, Unclaimed, Uncovered, coverage};
 pub use draw::{Drawn, draw, draw_beside};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
@@ -24,7 +24,10 @@ pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
 pub use probe::probe;
 pub use queue::{Queued, about, covered, queue};
 pub use returned::{Returned, returned};
-pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};
+pub use status::{
+    ClassOverview, LastRun, LedgerOverview, Overview, files_pending, last_successes,
+    ledger_overview, overview,
+};
 pub use version::{
     Accepted, Coming, StoppedPlan, Versions, draw_in_force, last_accepted, stopped_plans, versions,
 };
