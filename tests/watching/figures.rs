@@ -70,8 +70,8 @@ async fn before_a_pass_they_say_what_is_due_and_after_it_what_was_done() {
     let late = "{class=\"matters\",limit=\"minimum\"}";
     assert_eq!(value(&format!("retentiond_overdue_records{late}")), 1.0);
     assert_eq!(
-        value(&format!("retentiond_oldest_overdue_days{late}")),
-        1831.0
+        value(&format!("retentiond_oldest_overdue_seconds{late}")),
+        1831.0 * 86_400.0
     );
     let waiting = after.beginning("retentiond_waiting_records");
     let waits: Vec<(&str, f64)> = waiting

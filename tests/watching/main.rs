@@ -14,3 +14,4 @@ mod documented;
 mod figures;
 mod process;
 mod readiness;
+mod shipped;

@@ -13,11 +13,25 @@ use tempfile::TempDir;
 
 use crate::asking::{self, Page, page_with};
 use crate::harness::{self, schedule};
+use crate::shipped::{promtool, words_compared};
 use crate::support;
 
 /// Every second.
 const AT_ONCE: &str = "* * * * * *";
 const YEARLY: &str = "0 0 2 1 1 *";
+
+/// A class whose period is a maximum.
+const PHOTOS: &str = r#"
+[[class]]
+id = "photos"
+title = "Photos"
+table = "photo"
+trigger = "taken_on"
+period = "4 years"
+limit = "maximum"
+disposal = "delete"
+authority = "Tests"
+"#;
 
 /// A folder that the program runs in.
 struct Place {
@@ -99,8 +113,13 @@ fn all() -> BTreeMap<String, (String, String)> {
 
 async fn worked() -> (Place, Service, SocketAddr, Page) {
     let url = harness::database().await;
-    support::sql(&url, "INSERT INTO public.matter VALUES (1, '2020-01-01')").await;
-    let place = Place::new(&url, &schedule(AT_ONCE, "1 year"));
+    support::sql(
+        &url,
+        "INSERT INTO public.matter VALUES (1, '2020-01-01');
+         CREATE TABLE public.photo (id integer PRIMARY KEY, taken_on date)",
+    )
+    .await;
+    let place = Place::new(&url, &(schedule(AT_ONCE, "1 year") + PHOTOS));
     let (service, address) = place.start();
     let disposed = "retentiond_disposed_total{class=\"matters\",action=\"deleted\"}";
     page_with(address, disposed, 1.0).await;
@@ -121,6 +140,34 @@ async fn the_page_has_every_metric_of_the_table_and_no_other() {
     let difference = page.value("retentiond_database_clock_difference_seconds");
     assert!(difference.abs() < 60.0, "{difference}");
     assert_eq!(asking::get(address, "/readyz").await.text, "ready\n");
+}
+
+#[tokio::test]
+async fn promtool_accepts_the_page_and_finds_nothing_to_advise() {
+    let (_place, _service, _, page) = worked().await;
+    let said = promtool(&["check", "metrics"], &page.text);
+    let errors = String::from_utf8(said.stderr).unwrap();
+    assert_eq!((said.status.code(), errors.as_str()), (Some(0), ""));
+    // That a page which is none would be found.
+    let broken = page.text.replacen(" gauge\n", " gouge\n", 1);
+    assert!(!promtool(&["check", "metrics"], &broken).status.success());
+}
+
+#[tokio::test]
+async fn the_words_that_alerts_and_dashboard_compare_with_are_on_the_page() {
+    let (_place, _service, _, page) = worked().await;
+    let compared = words_compared();
+    assert!(compared.len() > 10, "{compared:?}");
+    for (name, labels) in compared {
+        for (label, value) in labels {
+            let word = format!("{label}=\"{value}\"");
+            let samples = page.beginning(&format!("{name}{{"));
+            assert!(
+                samples.iter().any(|(sample, _)| sample.contains(&word)),
+                "no {name} has {word}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -288,16 +288,16 @@ pub static METRICS: [Metric; 31] = [
         },
     ),
     gauge(
-        "retentiond_oldest_overdue_days",
+        "retentiond_oldest_overdue_seconds",
         &["class", "limit"],
-        "Days since the last day of the oldest record that is overdue; 0 where none is.",
+        "How long ago the last day of the oldest overdue record was, in whole days of 86400 s; 0 where none is overdue.",
         |page| {
             page.of_records(|class, records| {
                 let labels = vec![class.to_owned(), records.limit.to_owned()];
                 let days = records
                     .oldest_days
                     .and_then(|days| u32::try_from(days).ok());
-                days.map(|days| (labels, f64::from(days)))
+                days.map(|days| (labels, f64::from(days) * 86_400.0))
                     .into_iter()
                     .collect()
             })
