@@ -165,7 +165,7 @@ pub struct Log {
     level: tracing::Level,
 }
 
-/// For a person, or for a machine.
+/// For a person, a machine, or the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -173,6 +173,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// Fields in journald's own protocol.
+    Journal,
 }
 
 /// Why there are no settings.
@@ -411,7 +413,7 @@ impl Default for Throttle {
 }
 
 impl Log {
-    /// For a person, or for a machine.
+    /// For a person, a machine, or the journal.
     #[must_use]
     pub fn format(self) -> LogFormat {
         self.format

@@ -18,6 +18,7 @@ mod failure;
 mod grants;
 mod hold;
 mod init;
+mod journal;
 mod ledger;
 mod migrate;
 mod order;

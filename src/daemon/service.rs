@@ -417,7 +417,10 @@ impl Service {
         };
         tracing::info!(occasion = ?occasion, due = %due, schedule = self.force.digest(), "pass begun");
         if let Some(refused) = &self.refused {
-            tracing::warn!("{refused}");
+            tracing::warn!(
+                refused,
+                "RELOAD REFUSED and not mended yet: what was in force before stays in force"
+            );
         }
         self.go(Doing::Passing(now));
         let orders = Orders {

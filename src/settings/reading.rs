@@ -98,7 +98,7 @@ pub const KEYS: [Key; 16] = [
         "statement_timeout_milliseconds",
         Kind::Whole(100, 3_600_000),
     ),
-    Key::new("log", "format", Kind::Word(&["text", "json"])),
+    Key::new("log", "format", Kind::Word(&["text", "json", "journal"])),
     Key::new(
         "log",
         "level",

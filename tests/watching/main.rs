@@ -12,6 +12,8 @@ mod support;
 mod asking;
 mod documented;
 mod figures;
+mod logging;
 mod process;
 mod readiness;
 mod shipped;
+mod source;

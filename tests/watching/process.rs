@@ -17,7 +17,7 @@ use crate::shipped::{promtool, words_compared};
 use crate::support;
 
 /// Every second.
-const AT_ONCE: &str = "* * * * * *";
+pub const AT_ONCE: &str = "* * * * * *";
 const YEARLY: &str = "0 0 2 1 1 *";
 
 /// A class whose period is a maximum.
@@ -34,7 +34,7 @@ authority = "Tests"
 "#;
 
 /// A folder that the program runs in.
-struct Place {
+pub struct Place {
     folder: TempDir,
     url: String,
 }
@@ -50,14 +50,14 @@ impl Drop for Service {
 }
 
 impl Place {
-    fn new(url: &str, toml: &str) -> Self {
+    pub fn new(url: &str, toml: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("retention.toml"), toml).unwrap();
         let url = url.to_owned();
         Self { folder, url }
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_retentiond"));
         command
             .args(words)
