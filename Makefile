@@ -10,13 +10,13 @@ ROWS ?= 100000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test bench fuzz lint fmt doc clean help toolchain postgres python
+.PHONY: demo test bench fuzz lint fmt doc clean help toolchain postgres python promtool
 
 demo: toolchain postgres ## build, and show the whole way once on a private PostgreSQL (ROWS=, ARGS=)
 	$(CARGO) build --release --locked
 	$(TARGET)/release/retentiond demo --once --rows $(ROWS) $(ARGS)
 
-test: toolchain postgres python ## run every test (ARGS=)
+test: toolchain postgres python promtool ## run every test (ARGS=)
 	$(CARGO) test --locked --no-fail-fast $(ARGS)
 
 bench: toolchain postgres ## measure a pass beside bare statements (BENCH_ROWS=, BENCH_ROUNDS=, BENCH_LARGE=1)
@@ -47,6 +47,9 @@ postgres:
 
 python:
 	@scripts/ensure-python >/dev/null
+
+promtool:
+	@scripts/ensure-promtool >/dev/null
 
 help: ## say this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -17,6 +17,7 @@
 //! leave the old value in force unseen. No error and no `Debug` shows a value,
 //! since any of them may hold a password in the wrong place.
 
+mod listen;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use chrono::NaiveTime;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use listen::Listen;
 pub use reading::{KEYS, Key, Place, Problem, environment};
 
 /// Read where they exist, in this order; relative ones in the working directory.
@@ -51,6 +53,7 @@ pub struct Settings {
     ledger: Ledger,
     erasure: Erasure,
     state: Option<PathBuf>,
+    listen: Listen,
 }
 
 /// When and as whom tables are rewritten for classes with `erasure = "secure"`.
@@ -162,7 +165,7 @@ pub struct Log {
     level: tracing::Level,
 }
 
-/// For a person, or for a machine.
+/// For a person, a machine, or the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -170,6 +173,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// Fields in journald's own protocol.
+    Journal,
 }
 
 /// Why there are no settings.
@@ -286,6 +291,7 @@ impl Settings {
                 url: raw.erasure.database_url.map(SecretString::from),
                 window: raw.erasure.window.as_deref().and_then(window),
             },
+            listen: raw.listen.into(),
             state,
         })
     }
@@ -324,6 +330,12 @@ impl Settings {
     #[must_use]
     pub fn erasure(&self) -> &Erasure {
         &self.erasure
+    }
+
+    /// Where the service can be asked how it is.
+    #[must_use]
+    pub fn listen(&self) -> Listen {
+        self.listen
     }
 
     /// Where keys and the published log are. It may not exist yet.
@@ -401,7 +413,7 @@ impl Default for Throttle {
 }
 
 impl Log {
-    /// For a person, or for a machine.
+    /// For a person, a machine, or the journal.
     #[must_use]
     pub fn format(self) -> LogFormat {
         self.format
@@ -468,6 +480,7 @@ struct Raw {
     ledger: RawLedger,
     erasure: RawErasure,
     state: RawState,
+    listen: listen::RawListen,
 }
 
 #[derive(Deserialize)]

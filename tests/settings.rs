@@ -413,7 +413,12 @@ fn the_shipped_file_shows_every_key_with_its_built_in_value() {
         settings.state_directory().unwrap(),
         built_in.state_directory().unwrap()
     );
+    assert_eq!(settings.listen().refresh(), built_in.listen().refresh());
     // What has no built-in value stands there as an example.
+    assert_eq!(
+        settings.listen().address(),
+        Some("127.0.0.1:9811".parse().unwrap())
+    );
     assert!(settings.database().url().is_some());
     assert_eq!(
         settings.stores().get("media").unwrap(),
@@ -429,6 +434,36 @@ fn the_shipped_file_shows_every_key_with_its_built_in_value() {
             "{path} is not in config/default.toml"
         );
     }
+}
+
+#[test]
+fn nothing_is_listened_on_unless_an_address_is_set() {
+    let built_in = from_environment(&[]).unwrap().listen();
+    assert_eq!(built_in.address(), None);
+    assert_eq!(built_in.refresh(), Duration::from_secs(60));
+    let set = from_environment(&[("RETENTIOND__LISTEN__ADDRESS", "[::1]:80")]).unwrap();
+    assert_eq!(set.listen().address(), Some("[::1]:80".parse().unwrap()));
+}
+
+#[test]
+fn an_address_to_listen_on_is_numbers() {
+    for wrong in [
+        "localhost:9811",
+        "127.0.0.1",
+        ":9811",
+        "9811",
+        "127.0.0.1:99999",
+    ] {
+        let said = said_of(&format!("[listen]\naddress = \"{wrong}\"\n"));
+        assert_eq!(
+            said,
+            "2: `listen.address` must be an IP address and a port such as 127.0.0.1:9811 or [::1]:9811"
+        );
+    }
+    assert_eq!(
+        said_of("[listen]\nrefresh_seconds = 14\n"),
+        "2: `listen.refresh_seconds` must be a whole number from 15 to 3600"
+    );
 }
 
 #[test]

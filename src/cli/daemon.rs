@@ -38,6 +38,19 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
                     causes: vec![source.to_string()],
                     hint: Some("name the file with --schedule FILE".to_owned()),
                 },
+                DaemonError::Listen {
+                    address,
+                    ref source,
+                } => Failure::Other {
+                    code: Code::BadSettings,
+                    exit,
+                    message: error.to_string(),
+                    causes: vec![source.to_string()],
+                    hint: Some(format!(
+                        "another process may have port {}: give each service a port of its own in listen.address, or stop the other",
+                        address.port()
+                    )),
+                },
                 DaemonError::Signals(source) => Failure::failed(Code::Internal, &source, None),
             })
         }

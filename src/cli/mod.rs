@@ -19,6 +19,7 @@ mod failure;
 mod grants;
 mod hold;
 mod init;
+mod journal;
 mod ledger;
 mod letter;
 mod migrate;

@@ -1,9 +1,13 @@
-//! Logs on standard error, as the settings want them.
+//! Logs on standard error or in the journal, as the settings want them.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use super::journal::{self, Journal};
 use crate::settings::{LogFormat, Settings};
 
 /// Starts logging for `run`, which speaks to people: the line that has each checkpoint whole
@@ -11,7 +15,7 @@ use crate::settings::{LogFormat, Settings};
 pub(super) fn start_run(settings: &Settings, verbose: u8, quiet: bool) {
     // systemd sets it where standard error is the journal.
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let whole = journal || verbose > 0 || settings.log().format() == LogFormat::Json;
+    let whole = journal || verbose > 0 || settings.log().format() != LogFormat::Text;
     let beside = if whole || quiet {
         ""
     } else {
@@ -34,13 +38,33 @@ fn start_with(settings: &Settings, verbose: u8, quiet: bool, beside: &str) {
     };
     // The drivers' own logs could hold statements; ours never hold a row.
     let filter = EnvFilter::new(format!("error,retentiond={level}{beside}"));
+    let mut format = settings.log().format();
+    let mut journal = None;
+    if format == LogFormat::Journal {
+        match Journal::connect(Path::new(journal::SOCKET)) {
+            Ok(found) => journal = Some(found),
+            Err(error) => {
+                format = LogFormat::Text;
+                eprintln!(
+                    "log.format is \"journal\", and there is no journal ({error}); logging as text"
+                );
+            }
+        }
+    }
+    if let Some(journal) = journal {
+        let _ = tracing_subscriber::registry()
+            .with(filter)
+            .with(journal)
+            .try_init();
+        return;
+    }
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false)
         .with_env_filter(filter);
-    let _ = match settings.log().format() {
+    let _ = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Text | LogFormat::Journal => builder.try_init(),
     };
 }

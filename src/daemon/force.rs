@@ -57,9 +57,11 @@ impl Force {
             let url = force.settings.database().url();
             url.map(|url| url.expose_secret().to_owned())
         };
+        let listen = |force: &Self| force.settings.listen().address();
         let unheeded = [
             ("database.url", url(self) != url(before)),
             ("log", self.settings.log() != before.settings.log()),
+            ("listen.address", listen(self) != listen(before)),
         ];
         for (setting, _) in unheeded.iter().filter(|(_, changed)| *changed) {
             tracing::warn!(

@@ -25,6 +25,8 @@
 //! - **Stop** (`SIGTERM`, `SIGINT`) finishes the batch in hand and answers 0. A second
 //!   one does not wait: the batch in hand is undone by the server, and the process
 //!   answers 130 or 143, as a shell would say it.
+//! - **Watching it.** Where `listen.address` is set it answers `GET /metrics`, `/healthz` and
+//!   `/readyz` from memory ([`watch`]); an address that cannot be had keeps it from starting.
 //! - **systemd** is told `READY=1` as soon as the schedule is found right. A database that
 //!   is still starting is no reason for a unit to fail; the status line says so instead.
 
@@ -41,9 +43,11 @@ mod subjects;
 pub mod tick;
 mod timekeeper;
 mod trouble;
+mod watch;
 mod work;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -56,6 +60,7 @@ pub use notify::Notifier;
 pub use service::{World, serve};
 pub use signal::Signal;
 pub use timekeeper::{Hand, Pause, Simulated, Timekeeper};
+pub use watch::{METRICS, Metric};
 
 /// What the service is started with.
 #[derive(Debug, Clone)]
@@ -113,6 +118,14 @@ pub enum DaemonError {
     /// The system does not let it listen for signals, so that it could not be stopped.
     #[error("could not listen for signals")]
     Signals(#[source] io::Error),
+    /// Requests cannot be answered at the address of the settings.
+    #[error("could not listen for requests on {address} (listen.address)")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl DaemonError {
@@ -121,7 +134,8 @@ impl DaemonError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unreadable { .. } | Self::Invalid(_) => 2,
-            Self::Signals(_) => 1,
+            // What has the port may be the last process of this service, which ends.
+            Self::Signals(_) | Self::Listen { .. } => 1,
         }
     }
 }
@@ -129,15 +143,23 @@ impl DaemonError {
 /// Runs the service until a signal ends it. Needs a tokio runtime with time and I/O.
 ///
 /// # Errors
-/// When the schedule cannot be read or is wrong, or signals cannot be listened for.
+/// When the schedule cannot be read or is wrong, or signals or requests cannot be listened for.
 pub async fn run(options: Options) -> Result<Ended, DaemonError> {
     // First, so that a signal that comes meanwhile is kept and does not kill.
     let signals = signal::listen().map_err(DaemonError::Signals)?;
+    let listener = match options.settings.listen().address() {
+        None => None,
+        Some(address) => {
+            let listener = tokio::net::TcpListener::bind(address).await;
+            Some(listener.map_err(|source| DaemonError::Listen { address, source })?)
+        }
+    };
     let world = World {
         timekeeper: Timekeeper::Real(options.clock),
         signals,
         notifier: Notifier::Systemd,
         watchdog: sd_notify::watchdog_enabled(),
+        listener,
     };
     serve(options, world).await
 }

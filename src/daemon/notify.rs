@@ -79,32 +79,34 @@ fn line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
-/// When the watchdog wants to be fed: twice in its time. It is the machine's time,
+/// When the loop shows that it turns: twice in the watchdog's time, and at least every 15
+/// seconds, since others than the service manager may ask. It is the machine's time,
 /// whatever the service's clock shows.
 #[derive(Debug)]
-pub(super) struct Heartbeat(Option<Interval>);
+pub(super) struct Heartbeat {
+    interval: Interval,
+    /// Whether the service manager wants to hear of it.
+    pub(super) feeds: bool,
+}
 
 impl Heartbeat {
+    const SLOWEST: Duration = Duration::from_secs(15);
+
     pub(super) fn of(watchdog: Option<Duration>) -> Self {
-        Self(
-            watchdog
-                .map(|watchdog| watchdog / 2)
-                .filter(|half| !half.is_zero())
-                .map(|half| {
-                    let mut interval = tokio::time::interval(half);
-                    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                    interval
-                }),
-        )
+        let half = watchdog
+            .map(|watchdog| watchdog / 2)
+            .filter(|half| !half.is_zero());
+        let mut interval =
+            tokio::time::interval(half.map_or(Self::SLOWEST, |half| half.min(Self::SLOWEST)));
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            interval,
+            feeds: half.is_some(),
+        }
     }
 
-    /// Waits for the next beat; for ever where nobody watches.
+    /// Waits for the next beat.
     pub(super) async fn beat(&mut self) {
-        match &mut self.0 {
-            Some(interval) => {
-                interval.tick().await;
-            }
-            None => std::future::pending().await,
-        }
+        self.interval.tick().await;
     }
 }

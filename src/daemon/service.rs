@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::agenda::{Agenda, Look};
@@ -16,6 +17,7 @@ use super::notify::{Heartbeat, Notifier};
 use super::observe::Teller;
 use super::past::{self, Past};
 use super::trouble::{self, Trouble};
+use super::watch::{PassOutcome, Watch};
 use super::work::{Orders, Passed, Work};
 use super::{DaemonError, Ended, Options, Signal, Timekeeper, observe};
 use crate::schedule::Schedule;
@@ -41,6 +43,8 @@ pub struct World {
     pub notifier: Notifier,
     /// How often, at least, a watchdog wants to hear of it.
     pub watchdog: Option<Duration>,
+    /// Where requests arrive; none where nobody may ask.
+    pub listener: Option<TcpListener>,
 }
 
 /// Runs the service in a given world, as [`run`](super::run) does in the real one.
@@ -49,10 +53,19 @@ pub struct World {
 /// When the schedule cannot be read or is wrong.
 pub async fn serve(options: Options, world: World) -> Result<Ended, DaemonError> {
     let force = Force::first(&options).await?;
+    let force = Arc::new(force);
     let now = world.timekeeper.now();
+    let watch = Watch::new(
+        world.timekeeper.dial(),
+        world.timekeeper.is_present(),
+        options.url.clone(),
+        world.watchdog,
+        Arc::clone(&force),
+    );
+    let listening = world.listener.map(|listener| watch.listen(listener));
     let service = Service {
         agenda: Agenda::new(&force.schedule, now),
-        force: Arc::new(force),
+        force,
         refused: None,
         waiting: None,
         in_force: None,
@@ -70,10 +83,16 @@ pub async fn serve(options: Options, world: World) -> Result<Ended, DaemonError>
             signals: world.signals,
             heartbeat: Heartbeat::of(world.watchdog),
             notifier: world.notifier.clone(),
+            watch: watch.clone(),
         },
         notifier: world.notifier,
+        watch,
     };
-    Ok(service.run().await)
+    let ended = service.run().await;
+    if let Some(listening) = listening {
+        listening.end().await;
+    }
+    Ok(ended)
 }
 
 struct Service {
@@ -94,6 +113,7 @@ struct Service {
     timekeeper: Timekeeper,
     ears: Ears,
     notifier: Notifier,
+    watch: Watch,
 }
 
 /// What the status line says.
@@ -166,6 +186,8 @@ impl Service {
         loop {
             let now = self.timekeeper.now();
             self.look(now);
+            self.watch.turned();
+            self.watch.next_pass(self.agenda.due());
             if self.task.as_ref().is_some_and(|task| task.at <= now) {
                 if let Some(ended) = self.attempt(now).await {
                     return ended;
@@ -395,7 +417,10 @@ impl Service {
         };
         tracing::info!(occasion = ?occasion, due = %due, schedule = self.force.digest(), "pass begun");
         if let Some(refused) = &self.refused {
-            tracing::warn!("{refused}");
+            tracing::warn!(
+                refused,
+                "RELOAD REFUSED and not mended yet: what was in force before stays in force"
+            );
         }
         self.go(Doing::Passing(now));
         let orders = Orders {
@@ -405,6 +430,7 @@ impl Service {
             now,
             present: self.timekeeper.is_present(),
             teller: Arc::clone(teller),
+            watch: self.watch.clone(),
         };
         let mut work = match Work::begin(orders) {
             Ok(work) => work,
@@ -433,6 +459,7 @@ impl Service {
         };
         match ended {
             Ok(Passed::Made(report)) => {
+                self.watch.passed(&report);
                 observe::tell_whole(&report);
                 let waits = report.waiting_schedule.as_deref();
                 self.waits(waits, &report.schedule);
@@ -447,14 +474,21 @@ impl Service {
                 }
             }
             Ok(Passed::NeverAccepted(digest)) => {
+                self.watch.not_passed(PassOutcome::NotAccepted);
                 let schedule = format!("sha256:{}", hex::encode(digest));
                 self.never_accepted(&schedule);
             }
-            Ok(Passed::Stopped) => tracing::info!("the pass was stopped before it had begun"),
-            Err(words) if stopping => {
+            Ok(Passed::Stopped) => {
+                self.watch.not_passed(PassOutcome::Stopped);
+                tracing::info!("the pass was stopped before it had begun");
+            }
+            Err(words) => {
+                self.watch.not_passed(PassOutcome::BrokenOff);
+                if !stopping {
+                    return Outcome::Failed(words);
+                }
                 tracing::error!(error = words, "the pass failed while stopping");
             }
-            Err(words) => return Outcome::Failed(words),
         }
         if stopping {
             Outcome::Ended(Ended::Stopped)
@@ -566,6 +600,7 @@ impl Service {
                 force.tell_unheeded(&self.force);
                 force.tell_warnings();
                 self.force = Arc::new(force);
+                self.watch.reloaded(&self.force);
                 self.refused = None;
                 // Until the database has said what is in force; a pass asks it anew.
                 (self.waiting, self.in_force) = (None, None);
@@ -573,6 +608,7 @@ impl Service {
                 self.ask_force();
             }
             Err(refusal) => {
+                self.watch.reload_refused();
                 let faults = refusal.tell();
                 let what = refusal.what();
                 tracing::error!(
@@ -596,6 +632,7 @@ struct Ears {
     signals: mpsc::Receiver<Signal>,
     heartbeat: Heartbeat,
     notifier: Notifier,
+    watch: Watch,
 }
 
 enum Heard<T> {
@@ -611,7 +648,12 @@ impl Ears {
             tokio::select! {
                 biased;
                 Some(signal) = self.signals.recv() => return Heard::Signal(signal),
-                () = self.heartbeat.beat() => self.notifier.alive(),
+                () = self.heartbeat.beat() => {
+                    self.watch.turned();
+                    if self.heartbeat.feeds {
+                        self.notifier.alive();
+                    }
+                }
                 done = &mut other => return Heard::Done(done),
             }
         }

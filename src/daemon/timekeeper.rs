@@ -78,12 +78,39 @@ impl Timekeeper {
         }
     }
 
+    /// Something that others can read it from.
+    pub(super) fn dial(&self) -> Dial {
+        match self {
+            Self::Real(clock) => Dial::Real(*clock),
+            Self::Simulated(simulated) => Dial::Simulated(simulated.now.clone()),
+        }
+    }
+
     /// Waits. A real timer stands still while the machine is suspended, so callers look
     /// at the clock again afterwards.
     pub async fn pause(&self, length: Duration) {
         match self {
             Self::Real(_) => tokio::time::sleep(length).await,
             Self::Simulated(simulated) => simulated.pause(length).await,
+        }
+    }
+}
+
+/// The face of a [`Timekeeper`]: shows the time, and waits for nothing.
+#[derive(Debug, Clone)]
+pub(super) enum Dial {
+    /// The machine's clock.
+    Real(Clock),
+    /// What the hand shows.
+    Simulated(watch::Receiver<DateTime<Utc>>),
+}
+
+impl Dial {
+    /// The present instant.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        match self {
+            Self::Real(clock) => clock.now(),
+            Self::Simulated(now) => *now.borrow(),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::observe::Teller;
 use super::service::PATIENCE;
 use super::tick::{self, Order, TickError};
 use super::trouble;
+use super::watch::Watch;
 use crate::enforce::RunReport;
 
 /// A pass at work. Who drops it drops the pass, in the middle of a batch.
@@ -45,6 +46,7 @@ pub(super) struct Orders {
     pub(super) now: DateTime<Utc>,
     pub(super) present: bool,
     pub(super) teller: Arc<Teller>,
+    pub(super) watch: Watch,
 }
 
 impl Work {
@@ -109,7 +111,10 @@ async fn make(orders: &Orders, stop: &CancellationToken) -> Result<RunReport, Ti
         only: &[],
         on_plan: None,
         stop,
-        observe: &|event| orders.teller.tell(event),
+        observe: &|event| {
+            orders.watch.heard(&event);
+            orders.teller.tell(event);
+        },
     };
     tick::tick(&order).await
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -26,6 +27,8 @@ enum Kind {
     Receiver,
     /// A window of the day.
     Window,
+    /// An IP address and a port, as they are: a name could be another machine tomorrow.
+    Address,
     /// A path from the root on: the working directory of a service is an accident.
     Folder,
     /// A whole number within these, both included.
@@ -44,6 +47,9 @@ impl fmt::Display for Kind {
                 "a URL that begins with https://, or with http:// and a host of this machine (localhost, 127.0.0.1, [::1])",
             ),
             Self::Window => f.write_str("two times of a day such as 01:00-05:00"),
+            Self::Address => {
+                f.write_str("an IP address and a port such as 127.0.0.1:9811 or [::1]:9811")
+            }
             Self::Folder => f.write_str("an absolute path"),
             Self::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
             Self::Number(least, most) => write!(f, "a number from {least} to {most}"),
@@ -77,7 +83,7 @@ impl Key {
 }
 
 /// Every key but `stores.NAME.path` and those of `ledger.webhooks.NAME`.
-pub const KEYS: [Key; 14] = [
+pub const KEYS: [Key; 16] = [
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
     Key::new("throttle", "duty_cycle", Kind::Number(0.01, 1.0)),
@@ -92,7 +98,7 @@ pub const KEYS: [Key; 14] = [
         "statement_timeout_milliseconds",
         Kind::Whole(100, 3_600_000),
     ),
-    Key::new("log", "format", Kind::Word(&["text", "json"])),
+    Key::new("log", "format", Kind::Word(&["text", "json", "journal"])),
     Key::new(
         "log",
         "level",
@@ -104,6 +110,8 @@ pub const KEYS: [Key; 14] = [
     Key::new("erasure", "database_url", Kind::Text),
     Key::new("erasure", "window", Kind::Window),
     Key::new("state", "directory", Kind::Folder),
+    Key::new("listen", "address", Kind::Address),
+    Key::new("listen", "refresh_seconds", Kind::Whole(15, 3_600)),
 ];
 
 /// The keys of `ledger.webhooks.NAME`.
@@ -414,7 +422,12 @@ fn from_toml(kind: Kind, value: &DeValue<'_>) -> Option<config::Value> {
     };
     match (kind, value) {
         (
-            Kind::Text | Kind::Receiver | Kind::Window | Kind::Folder | Kind::Word(_),
+            Kind::Text
+            | Kind::Receiver
+            | Kind::Window
+            | Kind::Address
+            | Kind::Folder
+            | Kind::Word(_),
             DeValue::String(text),
         ) => from_text(kind, text),
         (Kind::Whole(..), DeValue::Integer(_))
@@ -429,6 +442,7 @@ fn from_text(kind: Kind, text: &str) -> Option<config::Value> {
         Kind::Text => (!text.trim().is_empty()).then(|| text.into()),
         Kind::Receiver => is_receiver(text).then(|| text.into()),
         Kind::Window => super::window(text).map(|_| text.into()),
+        Kind::Address => text.parse::<SocketAddr>().ok().map(|_| text.into()),
         Kind::Folder => Path::new(text).is_absolute().then(|| text.into()),
         Kind::Word(words) => words.contains(&text).then(|| text.into()),
         Kind::Whole(least, most) => {

@@ -240,3 +240,28 @@ pub async fn oldest_overdue(
     let day: Option<String> = row.try_get(0).map_err(broken)?;
     Ok(day.and_then(|day| day.parse().ok()))
 }
+
+/// How many past records of a class wait for a person, those over a limit left out: what
+/// else waits is in a notice.
+///
+/// # Errors
+/// When the query fails.
+pub async fn waiting_for_a_person(
+    conn: &mut PgConnection,
+    class: &ClassPlan,
+) -> Result<u64, SurveyError> {
+    let Some(sql) = class
+        .questions
+        .as_ref()
+        .and_then(|questions| questions.waits.as_deref())
+    else {
+        return Ok(0);
+    };
+    let broken = |error: sqlx::Error| SurveyError::Class {
+        class: class.id.clone(),
+        reason: store::reason(&error),
+    };
+    let row = store::planned(sql).fetch_one(conn).await.map_err(broken)?;
+    let waiting: i64 = row.try_get(1).map_err(broken)?;
+    Ok(u64::try_from(waiting).unwrap_or(0))
+}

@@ -19,7 +19,7 @@ mod version;
 
 pub use against::{Against, Change, Dependants, Effect, Side, against};
 pub use certificate::{Beside, CertificateOf, certificate};
-pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue};
+pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue, waiting_for_a_person};
 pub use coverage::{Coverage, PersonalColumn, Unclaimed, Uncovered, coverage};
 pub use debt::{ClassDebt, Debt, DebtReason, OpenRequest, ProcessorDebt, SetAside, debt};
 pub use draw::{Drawn, draw, draw_beside};
@@ -31,7 +31,10 @@ pub use processor::{
 };
 pub use queue::{Queued, about, covered, queue};
 pub use returned::{Returned, returned};
-pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};
+pub use status::{
+    ClassOverview, LastRun, LedgerOverview, Overview, files_pending, last_successes,
+    ledger_overview, overview,
+};
 pub use subject::{Authority, Personal, everybody, left_to_erase, personal};
 pub use version::{
     Accepted, Coming, StoppedPlan, Versions, draw_in_force, last_accepted, stopped_plans, versions,

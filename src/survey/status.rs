@@ -112,11 +112,7 @@ pub(super) fn bookkeeping(source: sqlx::Error) -> SurveyError {
 /// When the database does not answer.
 pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview, SurveyError> {
     let counted = count(conn, &drawn.plan).await?;
-    let successes = times(
-        conn,
-        "SELECT class_id, last_success FROM retentiond.class_state WHERE last_success IS NOT NULL",
-    )
-    .await?;
+    let successes = last_successes(conn).await?;
     let sweeps = times(
         conn,
         "SELECT class_id, min(sweep_done_at) FROM retentiond.position GROUP BY class_id
@@ -174,15 +170,7 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
             .iter()
             .map(|class| held_elsewhere(class, drawn.plan.on())),
     );
-    let ledger = sqlx::query(
-        "SELECT (SELECT count(*) FROM retentiond.unsealed),
-                (SELECT max(at) FROM retentiond.ledger_entry WHERE action = 'verified'),
-                (SELECT at FROM retentiond.ledger_checkpoint ORDER BY size DESC LIMIT 1)",
-    )
-    .fetch_one(&mut *conn)
-    .await
-    .map_err(bookkeeping)?;
-    let verdict = last_verdict(conn).await?;
+    let ledger = ledger_overview(conn).await?;
     let run = sqlx::query("SELECT run_id, started_at, finished_at, outcome FROM retentiond.run ORDER BY run_id DESC LIMIT 1")
         .fetch_optional(&mut *conn)
         .await
@@ -196,25 +184,13 @@ pub async fn overview(conn: &mut PgConnection, drawn: &Drawn) -> Result<Overview
             outcome: row.try_get(3).map_err(bookkeeping)?,
         }),
     };
-    let files: i64 = sqlx::query_scalar("SELECT count(*) FROM retentiond.file_work")
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(bookkeeping)?;
+    let files_pending = files_pending(conn).await?;
     Ok(Overview {
         on: drawn.plan.on(),
         classes,
-        ledger: LedgerOverview {
-            size: crate::ledger::store::size(conn).await?,
-            unsealed: ledger
-                .try_get::<i64, _>(0)
-                .map(|n| u64::try_from(n).unwrap_or(0))
-                .map_err(bookkeeping)?,
-            verdict,
-            verified_at: ledger.try_get(1).map_err(bookkeeping)?,
-            signed_at: ledger.try_get(2).map_err(bookkeeping)?,
-        },
+        ledger,
         last_run,
-        files_pending: u64::try_from(files).unwrap_or(0),
+        files_pending,
     })
 }
 
@@ -243,8 +219,61 @@ fn held_elsewhere(class: &HeldElsewhere, on: NaiveDate) -> ClassOverview {
     }
 }
 
+/// How many files are still to be removed whose rows are gone.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn files_pending(conn: &mut PgConnection) -> Result<u64, SurveyError> {
+    let files: i64 = sqlx::query_scalar("SELECT count(*) FROM retentiond.file_work")
+        .fetch_one(conn)
+        .await
+        .map_err(bookkeeping)?;
+    Ok(u64::try_from(files).unwrap_or(0))
+}
+
+/// How the ledger stands. Every part is found by an index.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn ledger_overview(conn: &mut PgConnection) -> Result<LedgerOverview, SurveyError> {
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM retentiond.unsealed),
+                (SELECT at FROM retentiond.ledger_checkpoint ORDER BY size DESC LIMIT 1)",
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(bookkeeping)?;
+    let verification = last_verification(conn).await?;
+    Ok(LedgerOverview {
+        size: crate::ledger::store::size(conn).await?,
+        unsealed: row
+            .try_get::<i64, _>(0)
+            .map(|n| u64::try_from(n).unwrap_or(0))
+            .map_err(bookkeeping)?,
+        verified_at: verification.as_ref().map(|(at, _)| *at),
+        verdict: verification.and_then(|(_, verdict)| verdict),
+        signed_at: row.try_get(1).map_err(bookkeeping)?,
+    })
+}
+
+/// When each class was last dealt with to the end.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn last_successes(
+    conn: &mut PgConnection,
+) -> Result<BTreeMap<String, DateTime<Utc>>, SurveyError> {
+    times(
+        conn,
+        "SELECT class_id, last_success FROM retentiond.class_state WHERE last_success IS NOT NULL",
+    )
+    .await
+}
+
 /// What the last verification put on record.
-async fn last_verdict(conn: &mut PgConnection) -> Result<Option<String>, SurveyError> {
+async fn last_verification(
+    conn: &mut PgConnection,
+) -> Result<Option<(DateTime<Utc>, Option<String>)>, SurveyError> {
     let filter = Filter {
         action: Some(Action::Verified),
         limit: Some(1),
@@ -255,7 +284,8 @@ async fn last_verdict(conn: &mut PgConnection) -> Result<Option<String>, SurveyE
     let Some(entry) = entries.next().await else {
         return Ok(None);
     };
-    Ok(entry?.entry.detail.get("verdict").cloned())
+    let entry = entry?.entry;
+    Ok(Some((entry.at, entry.detail.get("verdict").cloned())))
 }
 
 async fn times(

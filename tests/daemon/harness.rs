@@ -1,6 +1,8 @@
 //! A service in a world that the test holds in its hands.
+#![allow(dead_code)]
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use retentiond::daemon::{
 use retentiond::settings::Settings;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -73,6 +76,24 @@ pub fn start(url: &str, schedule: &str, now: &str) -> Service {
 }
 
 pub fn start_with(url: &str, schedule: &str, now: &str, watchdog: Option<Duration>) -> Service {
+    start_in(url, schedule, now, watchdog, None)
+}
+
+/// Starts a service that can be asked how it is, and where.
+pub async fn start_listening(url: &str, schedule: &str, now: &str) -> (Service, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = start_in(url, schedule, now, None, Some(listener));
+    (service, address)
+}
+
+fn start_in(
+    url: &str,
+    schedule: &str,
+    now: &str,
+    watchdog: Option<Duration>,
+    listener: Option<TcpListener>,
+) -> Service {
     let log = Log::listen();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("retention.toml");
@@ -101,6 +122,7 @@ pub fn start_with(url: &str, schedule: &str, now: &str, watchdog: Option<Duratio
         signals: inbox,
         notifier: Notifier::Channel(tell),
         watchdog,
+        listener,
     };
     let task = tokio::spawn(daemon::serve(options, world));
     Service {
