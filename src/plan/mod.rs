@@ -60,7 +60,7 @@ pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
 pub use privileges::{ClassNeeds, Needed, Needs, Unreadable, needs, statements, together};
 pub use probe::{Probe, probes};
-pub use queue::Queue;
+pub use queue::{Ask, Order, Queue};
 pub use related::{Read, Reads};
 pub use returned::present;
 pub use scan::{Bounded, DayAs, Direct, Scan};

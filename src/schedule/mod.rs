@@ -20,6 +20,7 @@ mod read;
 mod relation;
 pub mod rounding;
 pub mod timetable;
+mod why;
 pub mod zone;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -38,6 +39,7 @@ pub use punctual::{Lateness, lateness};
 pub use read::known_keys;
 pub use rounding::EndOf;
 pub use timetable::Timetable;
+pub use why::CountedFrom;
 
 use crate::ident::ClassId;
 

@@ -22,7 +22,9 @@ pub use draw::{Drawn, draw, draw_beside};
 pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
 pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
 pub use probe::probe;
-pub use queue::{Queued, about, covered, queue};
+pub use queue::{
+    QueuePage, Queued, Shown, about, covered, queue, show, sort_by_dependants, why_not_queued,
+};
 pub use returned::{Returned, returned};
 pub use status::{ClassOverview, LastRun, LedgerOverview, Overview, overview};
 pub use version::{
