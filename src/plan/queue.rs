@@ -208,7 +208,8 @@ impl Queue {
 
     /// How the records of the keys `$1…` stand, whether they are in the queue or not: the
     /// key's place from 1, whether it is there, is claimed, its state, why it has no day, its last day
-    /// (text), and whether the class's own gate keeps it.
+    /// (text), whether the class's own gate keeps it, whether somebody has worked with it since, and
+    /// whether something that hangs on it is protected.
     #[must_use]
     pub fn states(&self) -> &str {
         &self.states
@@ -238,6 +239,9 @@ pub(super) fn queue(
             format!("{state} = 'waiting'"),
             judge.gate_holds(class, a),
             judge.by_step(class, dispose, a, |step| judge.let_go(class, step, a)),
+            // Nobody is asked about what would stay whatever they say.
+            negated(&judge.active(&table.name, a)),
+            negated(&judge.dependant_protected(relations, table, a)),
         ]),
         (_, Disposal::Flag) => all(vec![
             judge.claims(class, a),
@@ -259,13 +263,15 @@ pub(super) fn queue(
     let last_day = judge.next_last_day(class, dispose, a);
     let showing = shown::Showing::of(judge, class, dispose, relations, table, key);
     let states = format!(
-        "SELECT {nth}, {there}, {claims}, {state}, {undated}, nullif({last_day}, 'infinity')::text, {gate} \
-         FROM {keys} LEFT JOIN {table} AS t ON {on} ORDER BY u.nth",
+        "SELECT {nth}, {there}, {claims}, {state}, {undated}, nullif({last_day}, 'infinity')::text, {gate}, \
+         {active}, {below} FROM {keys} LEFT JOIN {table} AS t ON {on} ORDER BY u.nth",
         nth = "u.nth::int8",
         there = format_args!("t.{} IS NOT NULL", table.key.first()?.quoted()),
         claims = judge.claims(class, a),
         undated = judge.undated(class, dispose, a),
         gate = judge.gate_holds(class, a),
+        active = judge.active(&table.name, a),
+        below = judge.dependant_protected(relations, table, a),
         keys = shown::keys(key),
         table = table.name.quoted(),
         on = shown::of_key(key),

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use super::class::{Disposal, Dispose, Limit, Trigger, TriggerColumn};
+use super::condition::Condition;
 
 /// What a record is counted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Dispose {
         last_day: Option<NaiveDate>,
     ) -> String {
         if let (CountedFrom::Nothing, Some(or_when)) = (from, &self.or_when) {
-            return format!("due at once, since {}", or_when.text());
+            return format!("due at once, since {}", spelt(or_when));
         }
         let (Some(trigger), Some(last_day)) = (trigger, last_day) else {
             return "it has no day to count from".to_owned();
@@ -77,6 +78,29 @@ fn happened(column: &TriggerColumn, day: NaiveDate) -> String {
         None => event,
         Some(table) => format!("its {}: {event}", table.name().as_str().replace('_', " ")),
     }
+}
+
+/// A condition as somebody would write it: without the parentheses around all of it, and
+/// without quotes around names that need none.
+fn spelt(condition: &Condition) -> String {
+    let mut text = condition.text();
+    let mut depth = 0_i32;
+    let whole = text.starts_with('(')
+        && text.chars().enumerate().all(|(nth, character)| {
+            depth += match character {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            depth > 0 || nth + 1 == text.chars().count()
+        });
+    if whole {
+        text = text[1..text.len() - 1].to_owned();
+    }
+    for column in condition.columns() {
+        text = text.replace(&column.quoted(), &column.written());
+    }
+    text
 }
 
 fn written(day: NaiveDate) -> String {

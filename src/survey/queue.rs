@@ -310,6 +310,8 @@ pub async fn why_not_queued(
         let undated: Option<String> = row.try_get(4).map_err(&broken)?;
         let last_day = day(&row, 5).map_err(&broken)?;
         let gate: Option<bool> = row.try_get(6).map_err(&broken)?;
+        let active: Option<bool> = row.try_get(7).map_err(&broken)?;
+        let below: Option<bool> = row.try_get(8).map_err(&broken)?;
         let why = match state.as_deref() {
             _ if !there => "there is no such record".to_owned(),
             _ if claimed != Some(true) => "it is not one of the class".to_owned(),
@@ -324,6 +326,12 @@ pub async fn why_not_queued(
             Some("active") => "somebody has worked with it since".to_owned(),
             Some("noticed") => "its notice is not over".to_owned(),
             Some("quarantined") => "it failed by itself before, and is quarantined".to_owned(),
+            Some("waiting") if active == Some(true) => {
+                "somebody has worked with it since".to_owned()
+            }
+            Some("waiting") if below == Some(true) => {
+                "a class protects something that hangs on it".to_owned()
+            }
             Some("waiting") if gate == Some(true) => "another class protects it".to_owned(),
             Some("waiting") => "it waits for another decision, not for this review".to_owned(),
             // What is flagged is done, and stays in the queue until somebody approves it.

@@ -135,7 +135,7 @@ fn print(shown: &ShownQueue) {
         let with_it: Vec<String> = one
             .dependants
             .iter()
-            .map(|(table, rows)| format!("{} {}", output::grouped(*rows), short(table)))
+            .map(|(table, rows)| format!("{} {}", short(table), output::grouped(*rows)))
             .collect();
         let preview: Vec<String> = one
             .preview
