@@ -58,7 +58,7 @@ pub use held::{about, covered};
 pub use key::{Key, KeyColumn};
 pub use limit::{LimitKey, Limits, Measured, Over};
 pub use parents::ParentQuestion;
-pub use privileges::{ClassNeeds, Needed, Needs, Unreadable, needs, statements, together};
+pub use privileges::{ClassNeeds, Needed, Needs, Unreadable, needs, showing, statements, together};
 pub use probe::{Probe, probes};
 pub use queue::{Ask, Order, Queue};
 pub use related::{Read, Reads};

@@ -345,6 +345,14 @@ fn written<'a>(columns: impl IntoIterator<Item = &'a Ident>) -> String {
     columns.join(", ")
 }
 
+/// Every statement by which reviewers are shown the records of a plan's queues. For tests,
+/// as [`statements`].
+#[must_use]
+pub fn showing(plan: &Plan) -> Vec<String> {
+    let classes = plan.classes().iter();
+    classes.flat_map(statements::reviewing).collect()
+}
+
 /// Every statement of a plan: those that ask, and those that act. For tests, and whoever
 /// wants to read them all.
 #[must_use]
