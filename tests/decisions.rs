@@ -11,6 +11,7 @@ mod support;
 use chrono::NaiveDate;
 use retentiond::ident::{ClassId, TableName};
 use retentiond::ledger::{KeyValue, RecordKey};
+use retentiond::plan::Ask;
 use retentiond::review::{
     self, Decision, Form, NewHold, NewInstruction, NewReview, ReviewedRecord, Scope,
 };
@@ -335,11 +336,14 @@ async fn queue(url: &str, toml: &str, class: &str) -> Vec<(String, Option<String
         .find(|c| c.id.as_str() == class)
         .unwrap();
     let columns = survey::key_columns(&drawn.catalog, &class.table).unwrap();
-    let queued = survey::queue(&mut conn, class, &columns, None)
+    let page = survey::queue(&mut conn, class, &columns, &Ask::default(), None)
         .await
         .unwrap();
-    let shown = queued.into_iter();
-    shown
+    let day = drawn.plan.on();
+    survey::show(&mut conn, class, &columns, day, &page.records)
+        .await
+        .unwrap()
+        .into_iter()
         .map(|one| (one.key.to_texts().concat(), one.void))
         .collect()
 }
@@ -365,9 +369,10 @@ async fn decide(
         .find(|c| c.id.as_str() == class)
         .unwrap();
     let columns = survey::key_columns(&drawn.catalog, &planned.table).unwrap();
-    let queued = survey::queue(&mut conn, planned, &columns, None)
+    let queued = survey::queue(&mut conn, planned, &columns, &Ask::default(), None)
         .await
-        .unwrap();
+        .unwrap()
+        .records;
     let records: Vec<ReviewedRecord> = queued
         .into_iter()
         .filter(|one| ids.contains(&&*one.key.to_texts().concat()))
@@ -734,16 +739,18 @@ async fn fifty_thousand_records_are_decided_at_once() {
         .unwrap();
     let planned = &drawn.plan.classes()[0];
     let columns = survey::key_columns(&drawn.catalog, &planned.table).unwrap();
-    let records: Vec<ReviewedRecord> = survey::queue(&mut conn, planned, &columns, None)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|one| ReviewedRecord {
-            key: one.key,
-            trigger: one.trigger,
-            last_day: one.last_day,
-        })
-        .collect();
+    let records: Vec<ReviewedRecord> =
+        survey::queue(&mut conn, planned, &columns, &Ask::default(), None)
+            .await
+            .unwrap()
+            .records
+            .into_iter()
+            .map(|one| ReviewedRecord {
+                key: one.key,
+                trigger: one.trigger,
+                last_day: one.last_day,
+            })
+            .collect();
     let new = NewReview {
         class: &planned.id,
         table: &planned.table,

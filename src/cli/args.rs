@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod review;
+
+pub(super) use review::{Paging, QueueExport, QueueFilters, QueueFormat, Review, SortBy, Which};
+
 /// Reads a retention schedule and makes a PostgreSQL database obey it, with proof.
 #[derive(Debug, Parser)]
 #[command(name = "retentiond", version, max_term_width = 100)]
@@ -400,89 +404,6 @@ pub(super) struct Grants {
     /// How the names of the four roles begin
     #[arg(long, value_name = "NAME", default_value = "retentiond")]
     pub role_prefix: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Which {
-    /// Records of the queue, as `review list` names them: `CLASS:KEY`
-    #[arg(
-        value_name = "ID",
-        required_unless_present = "class",
-        conflicts_with = "class"
-    )]
-    pub ids: Vec<String>,
-    #[command(flatten)]
-    pub filters: QueueFilters,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct QueueFilters {
-    /// Only the queue of this class
-    #[arg(long, value_name = "ID")]
-    pub class: Option<String>,
-    /// Only records for which this condition is TRUE, written as `where` in the schedule
-    #[arg(long = "where", value_name = "SQL", requires = "class")]
-    pub condition: Option<String>,
-    /// Only records whose last day was before this day
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub before: Option<NaiveDate>,
-    /// Only records whose last day was this day or later
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    pub since: Option<NaiveDate>,
-    /// Only records that were handed on to this person
-    #[arg(long, value_name = "NAME")]
-    pub handed_to: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Review {
-    /// Show what waits, the longest overdue first
-    List {
-        #[command(flatten)]
-        filters: QueueFilters,
-        /// No more than so many of each class
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
-    },
-    /// Let records go with the next pass
-    Approve {
-        #[command(flatten)]
-        which: Which,
-        /// Why they may go
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
-    /// Keep records through a day, and ask again after it
-    Keep {
-        #[command(flatten)]
-        which: Which,
-        /// Why they are kept
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        /// The last day that they are kept
-        #[arg(long, value_name = "DATE", value_parser = day)]
-        until: NaiveDate,
-    },
-    /// Leave the decision to somebody else
-    HandOn {
-        #[command(flatten)]
-        which: Which,
-        /// To whom
-        #[arg(long, value_name = "NAME")]
-        to: String,
-        /// Why
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
-    /// Take approvals back that no pass has gone by yet
-    Revoke {
-        /// The records: `CLASS:KEY`
-        #[arg(value_name = "ID", required = true)]
-        ids: Vec<String>,
-        /// Why
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
 }
 
 /// What a hold or an exemption protects.

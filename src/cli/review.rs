@@ -1,22 +1,33 @@
 //! `retentiond review`: what waits for people, and what they decide.
 
-use comfy_table::Cell;
+mod export;
+mod list;
+mod queues;
+
+use std::collections::{BTreeMap, HashSet};
+
 use serde_json::{Value, json};
 
-use super::args::{self, QueueFilters};
+use self::queues::{ClassQueue, queue_of, queues};
+use super::args;
 use super::context::Context;
 use super::desk::{self, Desk};
 use super::failure::Failure;
-use super::output::{self, Sheet};
-use crate::ident::{ClassId, TableName};
-use crate::ledger::KeyColumns;
+use super::output;
+use crate::ident::ClassId;
+use crate::ledger::RecordKey;
+use crate::plan::Ask;
 use crate::review::{self, Decision, NewReview, ReviewedRecord, Role};
-use crate::schedule::{Class, Code};
+use crate::schedule::Code;
 use crate::survey::{self, Queued};
 
 pub(super) async fn run(context: &Context, command: args::Review) -> Result<u8, Failure> {
     match command {
-        args::Review::List { filters, limit } => list(context, &filters, limit).await,
+        args::Review::List {
+            filters,
+            paging,
+            export,
+        } => list::list(context, &filters, &paging, &export).await,
         args::Review::Approve { which, reason } => {
             decide(context, &which, Decision::Approve, &reason).await
         }
@@ -33,183 +44,10 @@ pub(super) async fn run(context: &Context, command: args::Review) -> Result<u8, 
     }
 }
 
-/// The queue of one class.
-struct ClassQueue {
-    class: ClassId,
-    table: TableName,
-    digest: [u8; 32],
-    columns: KeyColumns,
-    approvals: u32,
-    queued: Vec<Queued>,
-}
-
-async fn queue(
-    desk: &mut Desk,
-    class: &Class,
-    filters: Option<&QueueFilters>,
-) -> Result<ClassQueue, Failure> {
-    let only = filters.and_then(|filters| filters.condition.as_deref());
-    let only = only
-        .map(|text| desk::condition(desk, class.table(), text))
-        .transpose()?;
-    let columns = desk.columns(class.table())?;
-    let planned = desk
-        .drawn
-        .plan
-        .classes()
-        .iter()
-        .find(|c| &c.id == class.id());
-    let mut queued = match planned {
-        Some(planned) => survey::queue(&mut desk.conn, planned, &columns, only.as_ref()).await?,
-        None => Vec::new(),
-    };
-    if let Some(filters) = filters {
-        queued.retain(|one| {
-            filters
-                .before
-                .is_none_or(|day| one.last_day.is_some_and(|last| last < day))
-                && filters
-                    .since
-                    .is_none_or(|day| one.last_day.is_none_or(|last| last >= day))
-                && filters
-                    .handed_to
-                    .as_ref()
-                    .is_none_or(|to| one.handed_to.as_ref() == Some(to))
-        });
-    }
-    Ok(ClassQueue {
-        class: class.id().clone(),
-        table: class.table().clone(),
-        digest: *class.digest(),
-        columns,
-        approvals: class.dispose().map_or(1, |rule| rule.approvals),
-        queued,
-    })
-}
-
-async fn queues(
-    desk: &mut Desk,
-    context: &Context,
-    filters: &QueueFilters,
-) -> Result<Vec<ClassQueue>, Failure> {
-    let classes: Vec<Class> = match &filters.class {
-        Some(id) => vec![desk.class(context, id)?.clone()],
-        None => desk.schedule.classes().to_vec(),
-    };
-    let mut found = Vec::new();
-    for class in &classes {
-        let planned = desk
-            .drawn
-            .plan
-            .classes()
-            .iter()
-            .find(|c| &c.id == class.id());
-        let asked = planned.and_then(|c| c.questions.as_ref()?.queue.as_ref());
-        if asked.is_some() {
-            found.push(queue(desk, class, Some(filters)).await?);
-        }
-    }
-    Ok(found)
-}
-
-async fn list(context: &Context, filters: &QueueFilters, limit: usize) -> Result<u8, Failure> {
-    let mut desk = Desk::look(context).await?;
-    let queues = queues(&mut desk, context, filters).await?;
-    let today = desk.today;
-    desk.close().await;
-    if context.json() {
-        let queues: Vec<Value> = queues.iter().map(|queue| as_json(queue, limit)).collect();
-        output::json(&json!({ "review": queues }));
-        return Ok(0);
-    }
-    let waiting: usize = queues.iter().map(|queue| queue.queued.len()).sum();
-    if waiting == 0 {
-        output::text("Nothing waits for a review.");
-        return Ok(0);
-    }
-    for queue in queues.iter().filter(|queue| !queue.queued.is_empty()) {
-        let n = queue.queued.len();
-        output::text(&format!(
-            "{}{}{}: {} wait in {}",
-            output::STRONG,
-            queue.class,
-            output::RESET,
-            desk::records(n as u64),
-            queue.table
-        ));
-        let mut sheet = Sheet::new([
-            "id",
-            "trigger",
-            "last day",
-            "days past",
-            "approved by",
-            "handed to",
-            "remark",
-        ]);
-        for one in queue.queued.iter().take(limit) {
-            let day =
-                |day: Option<chrono::NaiveDate>| day.map_or_else(String::new, |d| d.to_string());
-            let past = one
-                .last_day
-                .map_or_else(String::new, |last| (today - last).num_days().to_string());
-            sheet.row([
-                Cell::new(id(queue, one)),
-                Cell::new(day(one.trigger)),
-                Cell::new(day(one.last_day)),
-                Cell::new(past),
-                Cell::new(approved(queue, one)),
-                Cell::new(one.handed_to.clone().unwrap_or_default()),
-                Cell::new(one.void.clone().unwrap_or_default()),
-            ]);
-        }
-        sheet.print();
-        if n > limit {
-            output::text(&format!(
-                "… and {} more (--limit)",
-                output::grouped((n - limit) as u64)
-            ));
-        }
-    }
-    Ok(0)
-}
-
-/// Who has approved a record, where more than one has to.
-fn approved(queue: &ClassQueue, one: &Queued) -> String {
-    match one.approved_by.len() {
-        0 => String::new(),
-        n => format!(
-            "{} ({n} of {})",
-            one.approved_by.join(", "),
-            queue.approvals
-        ),
-    }
-}
-
-/// How a record of a queue is named on the command line.
-fn id(queue: &ClassQueue, one: &Queued) -> String {
-    format!(
-        "{}:{}",
-        queue.class,
-        one.key.to_command_line(&queue.columns)
-    )
-}
-
-fn as_json(queue: &ClassQueue, limit: usize) -> Value {
-    let records: Vec<Value> = queue
-        .queued
-        .iter()
-        .take(limit)
-        .map(|one| {
-            let mut value = json!(one);
-            value["id"] = json!(id(queue, one));
-            value["key"] = one.key.to_json(&queue.columns);
-            value
-        })
-        .collect();
-    json!({
-        "class": queue.class, "table": queue.table, "waiting": queue.queued.len(),
-        "approvals": queue.approvals, "records": records,
-    })
+/// A record that was named and is not decided about, and why.
+struct NotCovered {
+    id: String,
+    why: String,
 }
 
 async fn decide(
@@ -223,50 +61,76 @@ async fn decide(
     if let Decision::Keep(until) = decision {
         desk::ahead(until, "until", desk.today)?;
     }
-    let chosen = if which.ids.is_empty() {
-        queues(&mut desk, context, &which.filters).await?
+    let (chosen, not_covered) = if which.ids.is_empty() {
+        let limit = which.paging.limit;
+        let chosen = queues(&mut desk, context, &which.filters, &which.paging, limit).await?;
+        (chosen, Vec::new())
     } else {
         named(&mut desk, context, &which.ids).await?
     };
-    record(context, desk, chosen, decision, reason).await
+    record(context, desk, chosen, not_covered, decision, reason).await
 }
 
-/// The queues of those classes that the ids name, with those records only.
+/// The queues of those classes that the ids name, with those records only; and those of them
+/// that are in no queue.
 async fn named(
     desk: &mut Desk,
     context: &Context,
     ids: &[String],
-) -> Result<Vec<ClassQueue>, Failure> {
-    let mut queues: Vec<ClassQueue> = Vec::new();
-    let mut chosen: Vec<Vec<Queued>> = Vec::new();
+) -> Result<(Vec<ClassQueue>, Vec<NotCovered>), Failure> {
+    let (mut found, mut not_covered) = (Vec::new(), Vec::new());
+    for (class, keys) in keys_by_class(desk, context, ids)? {
+        let keys: Vec<&RecordKey> = keys.iter().collect();
+        let mut queue =
+            queue_of(desk, context, class.as_str(), &Ask::default(), Some(&keys)).await?;
+        let mut queued: BTreeMap<RecordKey, Queued> = std::mem::take(&mut queue.records)
+            .into_iter()
+            .map(|one| (one.key.clone(), one))
+            .collect();
+        // In the order in which they were named.
+        let mut missing = Vec::new();
+        for key in keys {
+            match queued.remove(key) {
+                Some(one) => queue.records.push(one),
+                None => missing.push(key),
+            }
+        }
+        if let (Some(planned), false) = (desk.drawn.plan.class(&class), missing.is_empty()) {
+            let why =
+                survey::why_not_queued(&mut desk.conn, planned, &queue.columns, &missing).await?;
+            let missing = missing.into_iter().zip(why);
+            not_covered.extend(missing.map(|(key, why)| NotCovered {
+                id: queue.id(key),
+                why,
+            }));
+        }
+        found.push(queue);
+    }
+    Ok((found, not_covered))
+}
+
+/// The keys that ids name, each once, class by class in the order of their naming.
+fn keys_by_class(
+    desk: &Desk,
+    context: &Context,
+    ids: &[String],
+) -> Result<Vec<(ClassId, Vec<RecordKey>)>, Failure> {
+    let mut found: Vec<(ClassId, Vec<RecordKey>)> = Vec::new();
+    let mut seen: HashSet<(ClassId, RecordKey)> = HashSet::new();
     for text in ids {
         let (class, key) = parts(text)?;
-        let class = desk.class(context, class)?.clone();
-        let at = match queues.iter().position(|queue| &queue.class == class.id()) {
-            Some(at) => at,
-            None => {
-                queues.push(queue(desk, &class, None).await?);
-                chosen.push(Vec::new());
-                queues.len() - 1
-            }
-        };
+        let class = desk.class(context, class)?;
         let (_, key) = desk.key(class.table(), key)?;
-        let one = queues[at].queued.iter().find(|one| one.key == key).cloned();
-        let Some(one) = one else {
-            return Err(Failure::usage(
-                Code::NoSuchDecision,
-                format!("{text} does not wait for a review"),
-                "`retentiond review list` shows what does, `retentiond explain` says why a record is kept",
-            ));
-        };
-        if !chosen[at].contains(&one) {
-            chosen[at].push(one);
+        let id = class.id();
+        if !seen.insert((id.clone(), key.clone())) {
+            continue;
+        }
+        match found.iter_mut().find(|(known, _)| known == id) {
+            Some((_, keys)) => keys.push(key),
+            None => found.push((id.clone(), vec![key])),
         }
     }
-    for (queue, chosen) in queues.iter_mut().zip(chosen) {
-        queue.queued = chosen;
-    }
-    Ok(queues)
+    Ok(found)
 }
 
 /// `CLASS:KEY`.
@@ -285,44 +149,34 @@ async fn revoke(context: &Context, ids: &[String], reason: &str) -> Result<u8, F
     let desk = Desk::open(context, Role::Reviewer).await?;
     let mut chosen: Vec<ClassQueue> = Vec::new();
     // What is approved waits no more, and is in no queue.
-    for text in ids {
-        let (class, key) = parts(text)?;
-        let class = desk.class(context, class)?.clone();
-        let (columns, key) = desk.key(class.table(), key)?;
-        let one = Queued {
-            key,
-            trigger: None,
-            last_day: None,
-            approved_by: Vec::new(),
-            void: None,
-            handed_to: None,
-        };
-        match chosen.iter_mut().find(|queue| &queue.class == class.id()) {
-            Some(queue) => queue.queued.push(one),
-            None => chosen.push(ClassQueue {
-                class: class.id().clone(),
-                table: class.table().clone(),
-                digest: *class.digest(),
-                columns,
-                approvals: class.dispose().map_or(1, |rule| rule.approvals),
-                queued: vec![one],
-            }),
-        }
+    for (class, keys) in keys_by_class(&desk, context, ids)? {
+        let class = desk.class(context, class.as_str())?;
+        let mut queue = ClassQueue::empty(&desk, class)?;
+        queue.records = keys
+            .into_iter()
+            .map(|key| Queued {
+                key,
+                trigger: None,
+                last_day: None,
+            })
+            .collect();
+        chosen.push(queue);
     }
-    record(context, desk, chosen, Decision::Revoke, reason).await
+    record(context, desk, chosen, Vec::new(), Decision::Revoke, reason).await
 }
 
 async fn record(
     context: &Context,
     mut desk: Desk,
     chosen: Vec<ClassQueue>,
+    not_covered: Vec<NotCovered>,
     decision: Decision<'_>,
     reason: &str,
 ) -> Result<u8, Failure> {
     let mut done: Vec<Value> = Vec::new();
-    for queue in chosen.iter().filter(|queue| !queue.queued.is_empty()) {
+    for queue in chosen.iter().filter(|queue| !queue.records.is_empty()) {
         let records: Vec<ReviewedRecord> = queue
-            .queued
+            .records
             .iter()
             .map(|one| ReviewedRecord {
                 key: one.key.clone(),
@@ -343,25 +197,53 @@ async fn record(
             };
             Some(review::review(&mut desk.conn, &new, &desk.actor, desk.now).await?)
         };
-        done.push(json!({ "review": id, "class": queue.class, "records": records.len() }));
+        let mut value = json!({ "review": id, "class": queue.class, "records": records.len() });
+        if context.global.dry_run {
+            value["first"] = json!(first(queue));
+        }
+        done.push(value);
         if !context.json() {
             output::text(&said(context, queue, records.len() as u64, decision));
         }
     }
     desk.close().await;
     if context.json() {
-        output::json(&json!({ "reviews": done }));
-    } else if done.is_empty() {
-        output::text("Nothing that waits fits. Nothing was changed.");
+        let not_covered: Vec<Value> = not_covered
+            .iter()
+            .map(|one| json!({ "id": one.id, "why": one.why }))
+            .collect();
+        output::json(&json!({ "reviews": done, "not_covered": not_covered }));
+    } else {
+        for one in &not_covered {
+            output::text(&format!("Not covered: {}: {}.", one.id, one.why));
+        }
+        if done.is_empty() {
+            output::text("Nothing that waits fits. Nothing was changed.");
+        }
     }
-    Ok(0)
+    // Whoever named them has to look at them again.
+    Ok(if not_covered.is_empty() { 0 } else { 3 })
+}
+
+/// How many records a dry run names.
+const FIRST: usize = 5;
+
+/// The first records of those that a decision would be about.
+fn first(queue: &ClassQueue) -> Vec<String> {
+    let records = queue.records.iter().take(FIRST);
+    records.map(|one| queue.id(&one.key)).collect()
 }
 
 fn said(context: &Context, queue: &ClassQueue, count: u64, decision: Decision<'_>) -> String {
     let what = format!("{} of class `{}`", desk::records(count), queue.class);
     if context.global.dry_run {
+        let mut named = first(queue).join(", ");
+        let more = count.saturating_sub(FIRST as u64);
+        if more > 0 {
+            named.push_str(&format!(" and {} more", output::grouped(more)));
+        }
         return format!(
-            "This would {} {what}. Nothing was changed.",
+            "This would {} {what}: {named}. Nothing was changed.",
             match decision {
                 Decision::Approve => "approve",
                 Decision::Keep(_) => "keep",

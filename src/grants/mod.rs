@@ -116,12 +116,18 @@ pub fn write(request: &Request<'_>) -> Vec<Statement> {
             .iter()
             .flat_map(|class| [&class.asking, &class.acting]),
     );
+    let reviewing = together(
+        request
+            .classes
+            .iter()
+            .flat_map(|class| [&class.asking, &class.reviewing]),
+    );
     let schemas: BTreeSet<&Ident> = acting.keys().map(TableName::schema).collect();
     let mut all = vec![plain("BEGIN;")];
     all.push(roles(request.names));
     all.extend(revoked(request, &acting, &schemas));
     all.extend(own_schema(request));
-    all.extend(targets(request, &asking, &acting, &schemas));
+    all.extend(targets(request, &asking, &acting, &reviewing, &schemas));
     all.extend(misfits(request.classes));
     all.extend(row_security(request, &acting));
     all.extend(triggers(request, &acting));
@@ -307,6 +313,7 @@ fn targets(
     request: &Request<'_>,
     asking: &Needs,
     acting: &Needs,
+    reviewing: &Needs,
     schemas: &BTreeSet<&Ident>,
 ) -> Vec<Statement> {
     let mut all = Vec::new();
@@ -327,6 +334,7 @@ fn targets(
     ));
     let looking = request.names.quoted(&[Role::Reader, Role::Console]);
     let enforcing = request.names.quoted(&[Role::Enforcer]);
+    let reviewing_role = request.names.quoted(&[Role::Console]);
     for (name, needed) in acting {
         let Some(table) = request.catalog.table(name) else {
             continue;
@@ -352,6 +360,25 @@ fn targets(
                 sql: format!(
                     "GRANT SELECT ({}) ON TABLE {} TO {looking};",
                     quoted(&looked.select),
+                    name.quoted()
+                ),
+            });
+        }
+        let shown = reviewing.get(name).map(|shown| &shown.select);
+        let looked = asking.get(name).map(|looked| &looked.select);
+        let more: BTreeSet<Ident> = shown
+            .into_iter()
+            .flatten()
+            .filter(|column| !looked.is_some_and(|looked| looked.contains(*column)))
+            .cloned()
+            .collect();
+        if !more.is_empty() {
+            about.push("The console besides: what reviewers are shown of a record.".to_owned());
+            all.push(Statement {
+                about: std::mem::take(&mut about),
+                sql: format!(
+                    "GRANT SELECT ({}) ON TABLE {} TO {reviewing_role};",
+                    quoted(&more),
                     name.quoted()
                 ),
             });

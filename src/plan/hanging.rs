@@ -232,6 +232,28 @@ enum Reach {
     Touched,
 }
 
+/// The tables of which rows hang on a record.
+fn hanging(relations: &Relations, reach: Reach) -> impl Iterator<Item = &TableName> {
+    let unlinked = match reach {
+        Reach::Going => &[][..],
+        Reach::Touched => &relations.unlinked,
+    };
+    let inbound = relations.inbound.iter().chain(unlinked);
+    let inbound = inbound.map(|inbound| &inbound.table);
+    inbound.chain(relations.referred.iter().map(|referred| &referred.table))
+}
+
+/// The tables of which rows hang on a record, or stay and are unlinked from it, each once.
+pub(super) fn touched(relations: &Relations) -> Vec<&TableName> {
+    let mut tables: Vec<&TableName> = Vec::new();
+    for table in hanging(relations, Reach::Touched) {
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    tables
+}
+
 impl Judge<'_> {
     /// An open hold protects something that hangs on the row.
     pub fn dependant_held(&self, relations: &Relations, root: &Table, a: &str) -> String {
@@ -320,41 +342,66 @@ impl Judge<'_> {
         reach: Reach,
         condition: impl Fn(&TableName, &str) -> Option<String>,
     ) -> String {
-        let unlinked = match reach {
-            Reach::Going => &[][..],
-            Reach::Touched => &relations.unlinked,
-        };
-        let inbound = relations.inbound.iter().chain(unlinked);
-        let inbound = inbound.map(|inbound| &inbound.table);
         let mut found = Vec::new();
-        for name in inbound.chain(relations.referred.iter().map(|referred| &referred.table)) {
+        for name in hanging(relations, reach) {
             let Some(condition) = condition(name, "d0") else {
                 continue;
             };
-            let own: Vec<&Link> = relations.own(&root.name).collect();
-            if name == &root.name && !own.is_empty() {
-                // What hangs on the row, not the row itself, of which others say more.
-                let (text, row) = along(root, &own, a, Towards::Below, 0);
-                found.push(format!(
-                    "EXISTS (SELECT 1 FROM {text} JOIN {} d0 ON {} WHERE ({}) <> ({}) AND {condition})",
-                    name.quoted(),
-                    equal(&root.key, "d0", &root.key, &row),
-                    columns(&root.key, "d0"),
-                    columns(&root.key, a),
-                ));
-            }
-            let ways = match reach {
-                Reach::Going => going_ways(name, relations, &root.name),
-                Reach::Touched => ways(name, relations, &root.name),
-            };
-            for way in ways {
-                let (from, on) = self.below(relations, root, &way, a);
+            for (from, on) in self.all_below(relations, root, a, reach, name) {
                 found.push(format!(
                     "EXISTS (SELECT 1 FROM {from} WHERE {on} AND {condition})"
                 ));
             }
         }
         any(found)
+    }
+
+    /// The rows `d0` of a table that hang on the row `a`, or stay and are unlinked from it:
+    /// for each way a FROM clause and a condition. What is found by two ways is found twice.
+    pub fn touched_below(
+        &self,
+        relations: &Relations,
+        root: &Table,
+        a: &str,
+        name: &TableName,
+    ) -> Vec<(String, String)> {
+        self.all_below(relations, root, a, Reach::Touched, name)
+    }
+
+    fn all_below(
+        &self,
+        relations: &Relations,
+        root: &Table,
+        a: &str,
+        reach: Reach,
+        name: &TableName,
+    ) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let own: Vec<&Link> = relations.own(&root.name).collect();
+        if name == &root.name && !own.is_empty() {
+            // What hangs on the row, not the row itself, of which others say more.
+            let (text, row) = along(root, &own, a, Towards::Below, 0);
+            found.push((
+                format!(
+                    "{text} JOIN {} d0 ON {}",
+                    name.quoted(),
+                    equal(&root.key, "d0", &root.key, &row)
+                ),
+                format!(
+                    "({}) <> ({})",
+                    columns(&root.key, "d0"),
+                    columns(&root.key, a)
+                ),
+            ));
+        }
+        let ways = match reach {
+            Reach::Going => going_ways(name, relations, &root.name),
+            Reach::Touched => ways(name, relations, &root.name),
+        };
+        for way in ways {
+            found.push(self.below(relations, root, &way, a));
+        }
+        found
     }
 
     /// The rows `d0` at the near end of a way that hang on the row `a`: the FROM clause and

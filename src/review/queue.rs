@@ -9,8 +9,9 @@ use super::{ReviewError, Said, begin, manifest, note, salt};
 use crate::ident::{ClassId, TableName};
 use crate::ledger::{Action, RecordKey};
 
-/// How many records are sent at once.
-const CHUNK: usize = 10_000;
+/// How many records are sent at once: any number that people decide about, and no more than
+/// fit into one parameter.
+const CHUNK: usize = 1_000_000;
 
 /// A record as the reviewer saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,6 +21,7 @@ mod read;
 mod relation;
 pub mod rounding;
 pub mod timetable;
+mod why;
 pub mod zone;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -40,6 +41,7 @@ pub use punctual::{Lateness, lateness};
 pub use read::known_keys;
 pub use rounding::EndOf;
 pub use timetable::Timetable;
+pub use why::CountedFrom;
 
 use crate::ident::ClassId;
 

@@ -29,7 +29,9 @@ pub use probe::probe;
 pub use processor::{
     Confirmed, HeldElsewhere, HeldState, ProcessorOrder, WaitsFor, processor_orders, processors,
 };
-pub use queue::{Queued, about, covered, queue};
+pub use queue::{
+    QueuePage, Queued, Shown, about, covered, queue, show, sort_by_dependants, why_not_queued,
+};
 pub use returned::{Returned, returned};
 pub use status::{
     ClassOverview, LastRun, LedgerOverview, Overview, files_pending, last_successes,

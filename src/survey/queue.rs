@@ -1,21 +1,45 @@
 //! What waits for reviewers, and what a hold would cover.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::{Drawn, SurveyError};
 use crate::decisions::RuleHold;
 use crate::ident::TableName;
-use crate::ledger::{KeyColumns, RecordKey};
-use crate::plan::{self, ClassPlan};
-use crate::schedule::{Condition, Schedule};
+use crate::ledger::{KeyColumns, KeyKind, RecordKey};
+use crate::plan::{self, Ask, ClassPlan, Queue};
+use crate::schedule::{CountedFrom, Rule, Schedule};
 use crate::store;
 
 /// A record that waits for reviewers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
+    /// Its key.
+    pub key: RecordKey,
+    /// The day that its period is counted from.
+    pub trigger: Option<NaiveDate>,
+    /// The last day that it had to be kept.
+    pub last_day: Option<NaiveDate>,
+}
+
+/// A part of a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueuePage {
+    /// How many records fit the filters, on other pages too.
+    pub waiting: u64,
+    /// Those on this page, in the order that was asked for.
+    pub records: Vec<Queued>,
+}
+
+/// A record that waits for reviewers, and what a person needs to decide about it. What is in
+/// `preview` may be personal: it is for the eyes of whoever decides, and for no log.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
     /// Its key.
     #[serde(skip)]
     pub key: RecordKey,
@@ -23,15 +47,64 @@ pub struct Queued {
     pub trigger: Option<NaiveDate>,
     /// The last day that it had to be kept.
     pub last_day: Option<NaiveDate>,
+    /// How many days ago that was.
+    pub days_past: Option<i64>,
+    /// When somebody last worked with it, by the class's `unless_active`.
+    pub last_activity: Option<NaiveDate>,
+    /// By table, how many rows hang on it. Tables with none are left out.
+    pub dependants: BTreeMap<String, u64>,
+    /// How many files it and those rows name; none where the role may not look.
+    pub files: Option<u64>,
+    /// Why it is due.
+    pub why: String,
     /// Who has approved it already, where more than one has to.
     pub approved_by: Vec<String>,
     /// Why an approval that it had counts no more.
     pub void: Option<String>,
     /// Whose decision it is.
     pub handed_to: Option<String>,
+    /// The class's `preview` columns and their values as text.
+    pub preview: Vec<(String, Option<String>)>,
 }
 
-/// The records of a class that wait for its reviewers, the longest past first.
+/// The question that a class's queue is asked by.
+fn asked(class: &ClassPlan) -> Option<&Queue> {
+    class.questions.as_ref()?.queue.as_ref()
+}
+
+fn broken(class: &ClassPlan) -> impl Fn(sqlx::Error) -> SurveyError {
+    let id = class.id.clone();
+    move |error| SurveyError::Class {
+        class: id.clone(),
+        reason: store::reason(&error),
+    }
+}
+
+/// Keys as PostgreSQL is told them: one array of texts for each column.
+fn arrays(columns: &KeyColumns, keys: &[&RecordKey]) -> Vec<Vec<String>> {
+    let mut arrays = vec![Vec::with_capacity(keys.len()); columns.as_slice().len()];
+    for key in keys {
+        for (array, text) in arrays.iter_mut().zip(key.to_texts()) {
+            array.push(text);
+        }
+    }
+    arrays
+}
+
+async fn fetch(
+    conn: &mut PgConnection,
+    class: &ClassPlan,
+    sql: &str,
+    arrays: Vec<Vec<String>>,
+) -> Result<Vec<PgRow>, SurveyError> {
+    let mut query = store::planned(sql);
+    for array in arrays {
+        query = query.bind(array);
+    }
+    query.fetch_all(conn).await.map_err(broken(class))
+}
+
+/// The records of a class that wait for its reviewers, or those of them that have these keys.
 ///
 /// # Errors
 /// When the query fails; a condition that does not fit the table is told by its SQLSTATE.
@@ -39,53 +112,235 @@ pub async fn queue(
     conn: &mut PgConnection,
     class: &ClassPlan,
     columns: &KeyColumns,
-    only: Option<&Condition>,
-) -> Result<Vec<Queued>, SurveyError> {
-    let Some(queue) = class.questions.as_ref().and_then(|q| q.queue.as_ref()) else {
-        return Ok(Vec::new());
+    ask: &Ask,
+    keys: Option<&[&RecordKey]>,
+) -> Result<QueuePage, SurveyError> {
+    let Some(queue) = asked(class) else {
+        return Ok(QueuePage::default());
     };
-    let broken = |error: sqlx::Error| SurveyError::Class {
-        class: class.id.clone(),
-        reason: store::reason(&error),
+    let ask = Ask {
+        of_keys: keys.is_some(),
+        ..ask.clone()
     };
-    let sql = queue.of(only);
-    let rows = store::planned(&sql).fetch_all(conn).await.map_err(broken)?;
+    let arrays = keys.map_or_else(Vec::new, |keys| arrays(columns, keys));
+    let rows = fetch(conn, class, &queue.page(&ask), arrays).await?;
+    let broken = broken(class);
     let width = columns.as_slice().len();
-    let mut queued = Vec::with_capacity(rows.len());
+    let mut page = QueuePage::default();
     for row in rows {
+        page.waiting = row.try_get::<i64, _>(0).map_err(&broken)?.unsigned_abs();
         let mut texts = Vec::with_capacity(width);
-        for nth in 0..width {
-            let text = match row.try_get::<i64, _>(nth) {
-                Ok(number) => number.to_string(),
-                Err(_) => row.try_get(nth).map_err(broken)?,
+        for (nth, column) in columns.as_slice().iter().enumerate() {
+            let text: Option<String> = match column.kind {
+                KeyKind::Int => row
+                    .try_get::<Option<i64>, _>(nth + 1)
+                    .map_err(&broken)?
+                    .map(|number| number.to_string()),
+                KeyKind::Text => row.try_get(nth + 1).map_err(&broken)?,
             };
-            texts.push(text);
+            texts.extend(text);
+        }
+        // The one row of an empty page has no key.
+        if texts.is_empty() {
+            break;
         }
         let key = RecordKey::from_texts(columns, &texts).map_err(|_| SurveyError::Class {
             class: class.id.clone(),
             reason: "a key does not fit".to_owned(),
         })?;
-        let day = |nth: usize| -> Result<Option<NaiveDate>, SurveyError> {
-            let text: Option<String> = row.try_get(width + nth).map_err(broken)?;
-            Ok(text.and_then(|text| text.parse().ok()))
-        };
-        let (trigger, last_day) = (day(0)?, day(1)?);
-        let approved: Option<Vec<String>> = row.try_get(width + 2).map_err(broken)?;
-        let before: Option<String> = row.try_get(width + 3).map_err(broken)?;
-        let void = before
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .map(|before| why_void(&before, trigger, last_day));
-        queued.push(Queued {
+        page.records.push(Queued {
             key,
-            trigger,
-            last_day,
-            approved_by: approved.unwrap_or_default(),
-            void,
-            handed_to: row.try_get(width + 4).map_err(broken)?,
+            trigger: day(&row, width + 1).map_err(&broken)?,
+            last_day: day(&row, width + 2).map_err(&broken)?,
         });
     }
-    queued.sort_by_cached_key(|one| (one.last_day, one.key.to_texts()));
-    Ok(queued)
+    Ok(page)
+}
+
+/// A day that was answered as text.
+fn day(row: &PgRow, nth: usize) -> Result<Option<NaiveDate>, sqlx::Error> {
+    let text: Option<String> = row.try_get(nth)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// By table of dependants, for each of these records how many of its rows hang on it, and
+/// how many files those name.
+async fn hanging(
+    conn: &mut PgConnection,
+    class: &ClassPlan,
+    queue: &Queue,
+    arrays: &[Vec<String>],
+) -> Result<Vec<(TableName, Vec<(u64, u64)>)>, SurveyError> {
+    let many = arrays.first().map_or(0, Vec::len);
+    let broken = broken(class);
+    let mut found = Vec::new();
+    for (table, sql) in &queue.dependants {
+        let mut counts = vec![(0, 0); many];
+        for row in fetch(conn, class, sql, arrays.to_vec()).await? {
+            let number = |nth: usize| row.try_get::<i64, _>(nth).map(i64::unsigned_abs);
+            let at = usize::try_from(number(0).map_err(&broken)?).unwrap_or_default();
+            if let Some(counts) = at.checked_sub(1).and_then(|at| counts.get_mut(at)) {
+                *counts = (number(1).map_err(&broken)?, number(2).map_err(&broken)?);
+            }
+        }
+        found.push((table.clone(), counts));
+    }
+    Ok(found)
+}
+
+/// Sorts records by how many rows hang on each; on a tie they stay as they are.
+///
+/// # Errors
+/// When a query fails.
+pub async fn sort_by_dependants(
+    conn: &mut PgConnection,
+    class: &ClassPlan,
+    columns: &KeyColumns,
+    records: Vec<Queued>,
+    descending: bool,
+) -> Result<Vec<Queued>, SurveyError> {
+    let Some(queue) = asked(class) else {
+        return Ok(records);
+    };
+    let keys: Vec<&RecordKey> = records.iter().map(|one| &one.key).collect();
+    let hanging = hanging(conn, class, queue, &arrays(columns, &keys)).await?;
+    let rows = |nth: usize| -> u64 {
+        let of_table = hanging.iter().filter_map(|(_, counts)| counts.get(nth));
+        of_table.map(|(rows, _)| rows).sum()
+    };
+    let mut sorted: Vec<(u64, Queued)> = records
+        .into_iter()
+        .enumerate()
+        .map(|(nth, one)| (rows(nth), one))
+        .collect();
+    sorted.sort_by(|(left, _), (right, _)| match descending {
+        true => right.cmp(left),
+        false => left.cmp(right),
+    });
+    Ok(sorted.into_iter().map(|(_, one)| one).collect())
+}
+
+/// What a person needs to decide about each of these records of a class's queue, in their
+/// order. One that is gone meanwhile is left out.
+///
+/// # Errors
+/// When a query fails.
+pub async fn show(
+    conn: &mut PgConnection,
+    class: &ClassPlan,
+    columns: &KeyColumns,
+    today: NaiveDate,
+    records: &[Queued],
+) -> Result<Vec<Shown>, SurveyError> {
+    let (Some(queue), Rule::Dispose(dispose)) = (asked(class), &class.rule) else {
+        return Ok(Vec::new());
+    };
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<&RecordKey> = records.iter().map(|one| &one.key).collect();
+    let arrays = arrays(columns, &keys);
+    let hanging = hanging(conn, class, queue, &arrays).await?;
+    let rows = fetch(conn, class, queue.shown(), arrays).await?;
+    let broken = broken(class);
+    let mut shown = Vec::with_capacity(rows.len());
+    for row in rows {
+        let nth: i64 = row.try_get(0).map_err(&broken)?;
+        let nth = usize::try_from(nth - 1).unwrap_or(usize::MAX);
+        let Some(one) = records.get(nth) else {
+            continue;
+        };
+        let approved: Option<Vec<String>> = row.try_get(1).map_err(&broken)?;
+        let before: Option<String> = row.try_get(2).map_err(&broken)?;
+        let void = before
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .map(|before| why_void(&before, one.trigger, one.last_day));
+        let from: Option<i32> = row.try_get(5).map_err(&broken)?;
+        let from = usize::try_from(from.unwrap_or(0));
+        let from = from.map_or(CountedFrom::Nothing, CountedFrom::Trigger);
+        let own: i64 = row.try_get(6).map_err(&broken)?;
+        let of_rows = hanging.iter().map(|(_, counts)| counts[nth].1);
+        let values: Vec<Option<String>> = row.try_get(7).map_err(&broken)?;
+        let names = queue.preview.iter().map(|(name, _)| name.to_string());
+        shown.push(Shown {
+            key: one.key.clone(),
+            trigger: one.trigger,
+            last_day: one.last_day,
+            days_past: one.last_day.map(|last| (today - last).num_days()),
+            last_activity: day(&row, 4).map_err(&broken)?,
+            dependants: hanging
+                .iter()
+                .filter(|(_, counts)| counts[nth].0 > 0)
+                .map(|(table, counts)| (table.to_string(), counts[nth].0))
+                .collect(),
+            files: queue
+                .files_known
+                .then(|| own.unsigned_abs() + of_rows.sum::<u64>()),
+            why: dispose.why(from, one.trigger, one.last_day),
+            approved_by: approved.unwrap_or_default(),
+            void,
+            handed_to: row.try_get(3).map_err(&broken)?,
+            preview: names.zip(values).collect(),
+        });
+    }
+    Ok(shown)
+}
+
+/// Why records are not in their class's queue, in the order of the keys.
+///
+/// # Errors
+/// When the query fails.
+pub async fn why_not_queued(
+    conn: &mut PgConnection,
+    class: &ClassPlan,
+    columns: &KeyColumns,
+    keys: &[&RecordKey],
+) -> Result<Vec<String>, SurveyError> {
+    let Some(queue) = asked(class) else {
+        let none = "nothing of this class waits for a review";
+        return Ok(vec![none.to_owned(); keys.len()]);
+    };
+    let rows = fetch(conn, class, queue.states(), arrays(columns, keys)).await?;
+    let broken = broken(class);
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let there: bool = row.try_get(1).map_err(&broken)?;
+        let claimed: Option<bool> = row.try_get(2).map_err(&broken)?;
+        let state: Option<String> = row.try_get(3).map_err(&broken)?;
+        let undated: Option<String> = row.try_get(4).map_err(&broken)?;
+        let last_day = day(&row, 5).map_err(&broken)?;
+        let gate: Option<bool> = row.try_get(6).map_err(&broken)?;
+        let active: Option<bool> = row.try_get(7).map_err(&broken)?;
+        let below: Option<bool> = row.try_get(8).map_err(&broken)?;
+        let why = match state.as_deref() {
+            _ if !there => "there is no such record".to_owned(),
+            _ if claimed != Some(true) => "it is not one of the class".to_owned(),
+            None => match (undated, last_day) {
+                (None, Some(last)) => {
+                    format!("it is kept through {} yet", last.format("%-d %B %Y"))
+                }
+                _ => "it has no plausible day to count from".to_owned(),
+            },
+            Some("held") => "a hold, a restriction or an exemption protects it".to_owned(),
+            Some("conflict" | "retained") => "another class protects it".to_owned(),
+            Some("active") => "somebody has worked with it since".to_owned(),
+            Some("noticed") => "its notice is not over".to_owned(),
+            Some("quarantined") => "it failed by itself before, and is quarantined".to_owned(),
+            Some("waiting") if active == Some(true) => {
+                "somebody has worked with it since".to_owned()
+            }
+            Some("waiting") if below == Some(true) => {
+                "a class protects something that hangs on it".to_owned()
+            }
+            Some("waiting") if gate == Some(true) => "another class protects it".to_owned(),
+            Some("waiting") => "it waits for another decision, not for this review".to_owned(),
+            // What is flagged is done, and stays in the queue until somebody approves it.
+            Some("due" | "done") => "it is decided already".to_owned(),
+            Some(other) => format!("it is {other}"),
+        };
+        found.push(why);
+    }
+    Ok(found)
 }
 
 /// Why an approval binds no more.

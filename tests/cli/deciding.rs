@@ -68,7 +68,7 @@ async fn what_is_approved_goes_with_the_next_pass_and_nothing_else() {
         (said.code, &*said.out),
         (
             0,
-            "This would approve 1 record of class `letters`. Nothing was changed.\n"
+            "This would approve 1 record of class `letters`: letters:1. Nothing was changed.\n"
         )
     );
     assert_eq!(office::fingerprint(&url).await, before);

@@ -10,6 +10,7 @@ use retentiond::decisions::{Decisions, Epoch};
 use retentiond::plan::{self, Plan};
 use retentiond::schedule::Code;
 use retentiond::survey;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::command::Desk;
@@ -246,6 +247,9 @@ trigger = "made_on"
 period = "1 year"
 disposal = "delete"
 gate = "review"
+preview = ["wish", "words"]
+dependants = ["gift", { table = "answer", action = "unlink" }]
+files = [{ column = "scan", store = "media" }, { table = "gift", column = "photo", store = "media" }]
 authority = "Notice"
 "#;
 
@@ -258,7 +262,9 @@ CREATE TABLE person (id bigint PRIMARY KEY, left_on date, name text CHECK (lengt
 CREATE TABLE badge (no bigint PRIMARY KEY, code bigint GENERATED ALWAYS AS (no * 7) STORED,
                     person_id bigint REFERENCES person);
 CREATE TABLE mood (id bigint PRIMARY KEY, mood text);
-CREATE TABLE wish (id bigint PRIMARY KEY, made_on date, wish text);
+CREATE TABLE wish (id bigint PRIMARY KEY, made_on date, wish text, words text, scan text, secret text);
+CREATE TABLE gift (id bigint PRIMARY KEY, wish_id bigint REFERENCES wish, photo text, secret text);
+CREATE TABLE answer (id bigint PRIMARY KEY, wish_id bigint REFERENCES wish, secret text);
 ";
 
 #[tokio::test]
@@ -268,7 +274,7 @@ async fn the_same_holds_for_what_the_sample_has_not() {
     let said = Desk::with(&url, ELSEWHERE).run("grants --role-prefix elsewhere");
     assert_eq!(said.code, 0, "{said}");
     support::sql(&url, &said.out).await;
-    assert_eq!(neither_more_nor_less(&url, ELSEWHERE, "elsewhere").await, 7);
+    assert_eq!(neither_more_nor_less(&url, ELSEWHERE, "elsewhere").await, 9);
     // What a table is locked by: a value that is generated, where there is one.
     let set: Vec<[String; 2]> = privileges(&url, "elsewhere")
         .await
@@ -277,11 +283,14 @@ async fn the_same_holds_for_what_the_sample_has_not() {
         .map(|[_, _, table, column]| [table, column])
         .collect();
     let expected = [
+        ["answer", "wish_id"],
         ["badge", "code"],
+        ["gift", "id"],
         ["matter", "id"],
         ["message", "id"],
         ["note", "id"],
         ["person", "name"],
+        ["wish", "id"],
     ];
     assert_eq!(set, expected.map(|pair| pair.map(str::to_owned)));
     // Wishes once somebody approves one; moods, when ordered.
@@ -293,8 +302,46 @@ async fn the_same_holds_for_what_the_sample_has_not() {
         .collect();
     assert_eq!(
         deleted,
-        ["badge", "message", "mood", "note", "person", "wish"]
+        ["badge", "gift", "message", "mood", "note", "person", "wish"]
     );
+}
+
+/// Whoever may only look at the queue sees who waits, and not what is personal of them.
+#[tokio::test]
+async fn what_reviewers_are_shown_is_the_consoles_alone() {
+    let url = support::copy_of(&support::migrated().await).await;
+    support::sql(&url, TABLES_ELSEWHERE).await;
+    support::sql(&url, "INSERT INTO wish VALUES (1, '2010-01-01', 'MARK', 'MARK', 'a.tif'); INSERT INTO gift VALUES (1, 1, 'b.tif')").await;
+    let said = Desk::with(&url, ELSEWHERE).run("grants --role-prefix shown");
+    support::sql(&url, &said.out).await;
+    for role in ["reader", "enforcer", "console"] {
+        let login = format!("shown_{role}_login");
+        support::sql(
+            &url,
+            &format!("CREATE ROLE {login} LOGIN IN ROLE shown_{role}"),
+        )
+        .await;
+        let own = url.replacen("//retentiond@", &format!("//{login}@"), 1);
+        let (code, answer) = Desk::with(&own, ELSEWHERE).json("review list --class wishes");
+        assert_eq!(code, 0, "{role}: {answer}");
+        let queue = &answer["review"][0];
+        let (withheld, preview, files) = match role {
+            "console" => (
+                json!([]),
+                json!({ "wish": "MARK", "words": "MARK" }),
+                json!(2),
+            ),
+            "enforcer" => (json!(["wish", "words"]), json!({}), json!(2)),
+            _ => (json!(["wish", "words"]), json!({}), json!(null)),
+        };
+        let record = &queue["records"][0];
+        assert_eq!(
+            (&queue["withheld"], &record["preview"], &record["files"]),
+            (&withheld, &preview, &files),
+            "{role}"
+        );
+        assert_eq!(record["dependants"], json!({ "public.gift": 1 }), "{role}");
+    }
 }
 
 /// Under each role everything may be executed that it is for, and without any one of its
@@ -306,10 +353,13 @@ async fn neither_more_nor_less(url: &str, toml: &str, prefix: &str) -> usize {
     let all = privileges(url, prefix).await;
     let tables: BTreeSet<&String> = all.iter().map(|[_, _, table, _]| table).collect();
     let both: Vec<String> = asking.iter().chain(&acting).cloned().collect();
+    // What reviewers are shown is the console's alone.
+    let deciding = asking.iter().cloned().chain(plan::showing(&plan));
+    let deciding: Vec<String> = deciding.collect();
     assert!(asking.len() > 10 && acting.len() > 20);
     for (role, statements) in [
         ("reader", asking.clone()),
-        ("console", asking),
+        ("console", deciding),
         ("enforcer", both),
     ] {
         let role = &format!("{prefix}_{role}");

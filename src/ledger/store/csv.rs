@@ -2,18 +2,42 @@
 
 use std::io::{self, Write};
 
+/// A cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CsvCell<'a> {
+    /// Whatever somebody has written.
+    Text(&'a str),
+    /// A number, which is one for a spreadsheet too.
+    Number(&'a str),
+}
+
 /// Writes one line.
-pub(super) fn write_line<T: AsRef<str>>(
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_csv_line<'a>(
     out: &mut impl Write,
-    cells: impl IntoIterator<Item = T>,
+    cells: impl IntoIterator<Item = CsvCell<'a>>,
 ) -> io::Result<()> {
     for (i, cell) in cells.into_iter().enumerate() {
         if i > 0 {
             out.write_all(b",")?;
         }
-        write_cell(out, cell.as_ref())?;
+        match cell {
+            CsvCell::Text(text) => write_cell(out, text)?,
+            CsvCell::Number(number) => out.write_all(number.as_bytes())?,
+        }
     }
     out.write_all(b"\r\n")
+}
+
+/// The same, where every cell is a text.
+pub(super) fn write_line<T: AsRef<str>>(
+    out: &mut impl Write,
+    cells: impl IntoIterator<Item = T>,
+) -> io::Result<()> {
+    let cells: Vec<T> = cells.into_iter().collect();
+    write_csv_line(out, cells.iter().map(|cell| CsvCell::Text(cell.as_ref())))
 }
 
 fn write_cell(out: &mut impl Write, cell: &str) -> io::Result<()> {

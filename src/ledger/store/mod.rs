@@ -23,6 +23,7 @@ mod verify;
 pub use append::{append, next_entry_ids};
 pub use checkpoint::{Signed, checkpoint, checkpoint_over, latest_checkpoint, origin, was_signed};
 pub use cluster::Cluster;
+pub use csv::{CsvCell, write_csv_line};
 pub(in crate::ledger) use export::parse_day;
 pub use export::{ExportFormat, WithRecords, entries_with_records, export};
 pub use find::{RecordLine, find_record};

@@ -75,6 +75,8 @@ pub struct ClassNeeds {
     pub asking: Needs,
     /// To act on them besides.
     pub acting: Needs,
+    /// To show them to whoever reviews them, besides asking.
+    pub reviewing: Needs,
     /// Why it does not fit the database, so that it needs nothing but to be seen.
     pub misfits: Vec<String>,
 }
@@ -120,6 +122,7 @@ pub fn needs(
                 class: class.id.clone(),
                 asking: Needs::new(),
                 acting: Needs::new(),
+                reviewing: Needs::new(),
                 misfits: class.refusals.iter().map(|r| r.message.clone()).collect(),
             };
             for sql in statements::asking(class) {
@@ -131,6 +134,9 @@ pub fn needs(
             for sql in statements::acting(class) {
                 read::statement(&sql, &catalog, &mut needs.acting)?;
             }
+            for sql in statements::reviewing(class) {
+                read::statement(&sql, &catalog, &mut needs.reviewing)?;
+            }
             if class.standing == Standing::Refused {
                 still_claimed(schedule, class.id.clone(), &catalog, &mut needs.asking);
             }
@@ -141,6 +147,7 @@ pub fn needs(
                 Some(known) => {
                     known.asking = together([&known.asking, &needs.asking]);
                     known.acting = together([&known.acting, &needs.acting]);
+                    known.reviewing = together([&known.reviewing, &needs.reviewing]);
                 }
             }
         }
@@ -336,6 +343,14 @@ fn missing(
 fn written<'a>(columns: impl IntoIterator<Item = &'a Ident>) -> String {
     let columns: Vec<String> = columns.into_iter().map(Ident::written).collect();
     columns.join(", ")
+}
+
+/// Every statement by which reviewers are shown the records of a plan's queues. For tests,
+/// as [`statements`].
+#[must_use]
+pub fn showing(plan: &Plan) -> Vec<String> {
+    let classes = plan.classes().iter();
+    classes.flat_map(statements::reviewing).collect()
 }
 
 /// Every statement of a plan: those that ask, and those that act. For tests, and whoever

@@ -19,7 +19,7 @@ pub(super) fn asking(class: &ClassPlan) -> Vec<String> {
         explain,
         parents,
         key: _,
-        // They read what the others read.
+        // It is judged by what the others read; what is shown of it is [`reviewing`].
         queue: _,
         holders: _,
         debt: _,
@@ -41,6 +41,15 @@ pub(super) fn asking(class: &ClassPlan) -> Vec<String> {
         sql.clone()
     }));
     found
+}
+
+/// Those by which whoever reviews its records is shown them.
+pub(super) fn reviewing(class: &ClassPlan) -> Vec<String> {
+    let queue = class.questions.as_ref().and_then(|q| q.queue.as_ref());
+    queue
+        .into_iter()
+        .flat_map(|queue| queue.showing().cloned())
+        .collect()
 }
 
 /// Those that act on them, and count against its limits.
