@@ -26,7 +26,7 @@
 //!   one does not wait: the batch in hand is undone by the server, and the process
 //!   answers 130 or 143, as a shell would say it.
 //! - **Watching it.** Where `listen.address` is set it answers `GET /metrics`, `/healthz` and
-//!   `/readyz` from memory ([`watch`]); an address that cannot be had keeps it from starting.
+//!   `/readyz` from memory; an address that cannot be had keeps it from starting.
 //! - **systemd** is told `READY=1` as soon as the schedule is found right. A database that
 //!   is still starting is no reason for a unit to fail; the status line says so instead.
 

@@ -13,6 +13,7 @@ mod asking;
 mod documented;
 mod figures;
 mod logging;
+mod privileges;
 mod process;
 mod readiness;
 mod shipped;

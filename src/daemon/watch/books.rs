@@ -59,7 +59,7 @@ pub(super) async fn look(
 ) -> Result<Books, TickError> {
     let mut conn = store::connect(
         url.expose_secret(),
-        "retentiond",
+        "retentiond/watch",
         tick::limits(&force.settings),
     )
     .await?;

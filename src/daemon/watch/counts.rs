@@ -129,7 +129,7 @@ pub(super) async fn count(
         statement: LONGEST,
         ..limits(&force.settings)
     };
-    let mut conn = store::connect(url.expose_secret(), "retentiond", limits).await?;
+    let mut conn = store::connect(url.expose_secret(), "retentiond/watch", limits).await?;
     let found = with(&mut conn, force, now).await;
     let _ = conn.close().await;
     found

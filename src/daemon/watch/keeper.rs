@@ -29,6 +29,14 @@ impl Last {
     }
 }
 
+/// Who answered.
+enum Asked {
+    /// The database.
+    Database,
+    /// Nobody: there was nobody to ask.
+    Nobody,
+}
+
 /// What is kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Keeper {
@@ -69,9 +77,15 @@ impl Keeper {
                 .is_none_or(|last| last.is_old(now, occasions, refresh))
             {
                 let begun = Instant::now();
-                match self.ask(&watch, now).await {
-                    Ok(()) if told.take().is_some() => tracing::info!("{task} works again"),
-                    Ok(()) => {}
+                let asked = self.ask(&watch, now).await;
+                // Where nobody was there to be asked, nobody has to be spared.
+                let rests = match asked {
+                    Ok(Asked::Nobody) => 0,
+                    _ => self.rests(),
+                };
+                match asked {
+                    Ok(_) if told.take().is_some() => tracing::info!("{task} works again"),
+                    Ok(_) => {}
                     Err(words) if told.as_ref() == Some(&words) => {
                         tracing::debug!("{task} failed as before");
                     }
@@ -83,7 +97,7 @@ impl Keeper {
                 last = Some(Last {
                     at: now,
                     occasions,
-                    rest: begun.elapsed().saturating_mul(self.rests()),
+                    rest: begun.elapsed().saturating_mul(rests),
                 });
             }
             if turns.changed().await.is_err() {
@@ -92,7 +106,7 @@ impl Keeper {
         }
     }
 
-    async fn ask(self, watch: &Watch, now: DateTime<Utc>) -> Result<(), String> {
+    async fn ask(self, watch: &Watch, now: DateTime<Utc>) -> Result<Asked, String> {
         match self {
             Self::Books => look(watch, now).await,
             Self::Counts => count(watch, now).await,
@@ -100,7 +114,7 @@ impl Keeper {
     }
 }
 
-async fn look(watch: &Watch, now: DateTime<Utc>) -> Result<(), String> {
+async fn look(watch: &Watch, now: DateTime<Utc>) -> Result<Asked, String> {
     let force = watch.state().force.clone();
     let look = books::look(&watch.0.url, &force, watch.0.present, now);
     let looked = match tokio::time::timeout(LOOK, look).await {
@@ -112,7 +126,7 @@ async fn look(watch: &Watch, now: DateTime<Utc>) -> Result<(), String> {
         Ok(books) => {
             state.books = Some(books);
             state.looked = Some(Ok(()));
-            Ok(())
+            Ok(Asked::Database)
         }
         Err(words) => {
             state.looked = Some(Err(words.clone()));
@@ -121,15 +135,15 @@ async fn look(watch: &Watch, now: DateTime<Utc>) -> Result<(), String> {
     }
 }
 
-async fn count(watch: &Watch, now: DateTime<Utc>) -> Result<(), String> {
+async fn count(watch: &Watch, now: DateTime<Utc>) -> Result<Asked, String> {
     let force = watch.state().force.clone();
     match counts::count(&watch.0.url, &force, now).await {
         Ok(counted) => {
             watch.state().counted = Some(counted);
-            Ok(())
+            Ok(Asked::Database)
         }
         // Whoever keeps the books says so, and soon.
-        Err(TickError::Connect(_) | TickError::NotMigrated) => Ok(()),
+        Err(TickError::Connect(_) | TickError::NotMigrated) => Ok(Asked::Nobody),
         Err(error) => Err(trouble::words(&error)),
     }
 }

@@ -8,6 +8,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::seats::Seats;
 use super::{Watch, page};
 
 /// Answers until it is to stop.
@@ -17,7 +18,7 @@ pub(super) async fn answer(listener: TcpListener, watch: Watch, stop: Cancellati
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
         .with_state(watch);
-    let served = axum::serve(listener, router)
+    let served = axum::serve(Seats::of(listener), router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await;
     if let Err(error) = served {

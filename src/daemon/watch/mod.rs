@@ -19,6 +19,7 @@ mod listener;
 mod metrics;
 mod page;
 mod ready;
+mod seats;
 mod tally;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
