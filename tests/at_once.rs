@@ -8,7 +8,8 @@ mod stage;
 mod support;
 
 use retentiond::enforce::RunReport;
-use retentiond::ident::ClassId;
+use retentiond::ident::{ClassId, TableName};
+use retentiond::ledger::{KeyValue, RecordKey};
 use retentiond::review::{self, NewInstruction};
 use retentiond::survey;
 use serde_json::{Value, json};
@@ -94,6 +95,10 @@ async fn told(url: &str) -> Vec<String> {
     }
     lines.sort();
     lines
+}
+
+fn key(id: &str) -> RecordKey {
+    RecordKey::new(vec![KeyValue::Text(id.to_owned().into())]).unwrap()
 }
 
 #[tokio::test]
@@ -375,4 +380,44 @@ async fn a_trigger_that_is_no_day_is_in_nobody_s_way() {
         let report = pass(&url, &toml, day).await;
         assert_eq!(stage::of(&report, "photos").flagged, flagged, "{day}");
     }
+}
+
+#[tokio::test]
+async fn explain_says_that_it_is_due_at_once() {
+    let url = open().await;
+    let mut conn = support::ours(&url).await;
+    let parsed = support::schedule(&photos(""));
+    let drawn = survey::draw(&mut conn, &parsed, support::at(TODAY))
+        .await
+        .unwrap();
+    let table: TableName = "photo".parse().unwrap();
+    let columns = survey::key_columns(&drawn.catalog, &table).unwrap();
+    let mut states = Vec::new();
+    for id in ["p", "w1", "w2", "k1", "k2"] {
+        let explained = survey::explain(&mut conn, &drawn, &table, &columns, &key(id))
+            .await
+            .unwrap();
+        let claim = &explained.claims[0];
+        states.push(format!(
+            "{id} {} {} {} {}",
+            explained.state,
+            claim
+                .last_day
+                .map_or("none".to_owned(), |day| day.to_string()),
+            claim.at_once,
+            explained
+                .will_go_on
+                .map_or("never".to_owned(), |day| day.to_string()),
+        ));
+    }
+    assert_eq!(
+        states,
+        [
+            "p due 2021-05-01 false 2026-11-23",
+            "w1 due none true 2026-11-23",
+            "w2 due none true 2026-11-23",
+            "k1 kept 2027-06-01 false 2027-06-02",
+            "k2 undated none false never",
+        ]
+    );
 }

@@ -139,6 +139,43 @@ fn print(answer: &Explanation, key: &str, zone: chrono_tz::Tz) {
             remarks.push(format!("  {}.", capitalised(note)));
         }
     }
+    if let Some(why) = answer
+        .why
+        .as_ref()
+        .filter(|_| decided && answer.claims.len() > 1)
+    {
+        remarks.push(format!("Because {why}."));
+    }
+    for gate in &answer.gates {
+        let stands = if gate.open { "open" } else { "closed" };
+        remarks.push(format!(
+            "{}, {}: {stands}, {}.",
+            gate.class, gate.gate, gate.words
+        ));
+    }
+    if let Some(gone) = &answer.gone {
+        remarks.push(format!("{}\n", gone.sentence));
+        if let Some(rule) = &gone.rule {
+            remarks.push(format!("The rule: {rule}."));
+        }
+        if let Some(by) = &gone.schedule_accepted_by {
+            remarks.push(format!(
+                "That version of the schedule was accepted by {by}."
+            ));
+        }
+        for word in &gone.approvals {
+            remarks.push(format!(
+                "{}: {}, {}.",
+                word.what,
+                word.by,
+                output::instant(word.at, zone)
+            ));
+        }
+        remarks.push(match &gone.proof.checkpoint {
+            Some(_) => format!("The proof: `{}`.", gone.proof.command),
+            None => "It is in the log, and no checkpoint covers it yet.".to_owned(),
+        });
+    }
     if answer.state == "conflict" {
         remarks.push("A person must decide which rule yields.".to_owned());
     }
@@ -253,6 +290,16 @@ fn when(claim: &survey::Claim) -> String {
         _ => "deleted",
     };
     let trigger = claim.trigger.as_deref().map(output::day_of);
+    if claim.at_once {
+        return format!("its `or_when` holds, so it is {then} at once");
+    }
+    if let (Some(day), Some(last_day)) = (claim.requested_on, claim.last_day) {
+        return format!(
+            "a person asked on {} to have it erased, so {} was its last day, then {then}",
+            output::day(day),
+            output::day(last_day)
+        );
+    }
     match (trigger, claim.last_day, claim.undated.as_deref()) {
         (_, _, Some("without")) => "no trigger date, so nothing is counted".to_owned(),
         (Some(trigger), _, Some("implausible")) => {

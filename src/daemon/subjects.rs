@@ -80,7 +80,7 @@ pub(super) async fn look_after(
         for erasure in &back {
             tracing::warn!(
                 erasure,
-                "records about a person whose records were erased are there again; `retentiond subject list --open` shows the request"
+                "records about a person whose records were erased are there again; retentiond subject list --open shows the request"
             );
         }
     }

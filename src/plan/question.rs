@@ -346,7 +346,8 @@ impl Going<'_> {
 /// What is to be said of one record under one class. `$1…` are the key's values as text.
 ///
 /// Answers: claimed, might be claimed, trigger (text), last day (text), why undated, state,
-/// governs, held, the last day (text) of the class's own disposal.
+/// governs, held, the last day (text) of the class's own disposal, whether it is past at once, and
+/// the last day (text) that a person's request gives it.
 pub(super) fn explain(
     judge: &Judge<'_>,
     class: &Class,
@@ -384,8 +385,18 @@ pub(super) fn explain(
             judge.claims(class, "t"),
         ),
     };
+    let at_once = class
+        .dispose()
+        .map_or_else(|| "FALSE".to_owned(), |dispose| judge.at_once(dispose, "t"));
+    let asked = match &judge.erased(class, "t")[..] {
+        "FALSE" => "NULL::text".to_owned(),
+        erased => format!(
+            "CASE WHEN {erased} THEN {}::text END",
+            judge.erased_last_day(class, "t")
+        ),
+    };
     format!(
-        "SELECT {}, {}, {trigger}, {last_day}, {undated}, {state}, {governs}, {held}, {own} FROM {} AS t WHERE {}",
+        "SELECT {}, {}, {trigger}, {last_day}, {undated}, {state}, {governs}, {held}, {own}, {at_once}, {asked} FROM {} AS t WHERE {}",
         judge.claims(class, "t"),
         judge.might_claim(class, "t"),
         table.name.quoted(),

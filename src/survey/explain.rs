@@ -1,6 +1,8 @@
 //! What is to be said of one record: why it is still there, when it will go, or why it
 //! is gone.
 
+mod gates;
+mod gone;
 mod verdict;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -16,7 +18,9 @@ use crate::ledger::{Action, KeyColumn, KeyColumns, KeyKind, RecordKey};
 use crate::plan::{ClassPlan, Standing};
 use crate::schedule::{Gate, Limit, Rule};
 use crate::store;
-use verdict::{decide_who_governs, state, will_go_on};
+pub use gates::Awaited;
+pub use gone::{Gone, Proof, Word};
+use verdict::{decide_who_governs, state, why, will_go_on};
 
 /// The answer for one record. See `json.md`, "explain".
 #[derive(Debug, Clone, Serialize)]
@@ -29,12 +33,19 @@ pub struct Explanation {
     pub state: &'static str,
     /// The classes that claim it.
     pub claims: Vec<Claim>,
+    /// Why the class that governs does.
+    pub why: Option<String>,
+    /// What it waits for before it may go, or waited for.
+    pub gates: Vec<Awaited>,
     /// Open holds on it.
     pub holds: Vec<Held>,
     /// The day on which it would go, if nothing changes.
     pub will_go_on: Option<NaiveDate>,
     /// The record that it hangs on.
     pub parent: Option<Parent>,
+    /// How it went, where it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Gone>,
     /// What the ledger says of it, oldest first.
     pub history: Vec<Event>,
 }
@@ -58,6 +69,12 @@ pub struct Claim {
     pub last_day: Option<NaiveDate>,
     /// Whether this class decides.
     pub governs: bool,
+    /// Whether the class's `or_when` holds, so that the record is past at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_once: bool,
+    /// The day of the person's request that brought the last day forward.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_on: Option<NaiveDate>,
     /// Why nothing is counted from its trigger: `without`, `implausible`, `future`.
     pub undated: Option<String>,
     /// What keeps a class that claims it from acting, in words.
@@ -193,6 +210,9 @@ async fn within(
         key: key.to_json(columns),
         state: "unknown",
         claims: Vec::new(),
+        why: None,
+        gates: Vec::new(),
+        gone: None,
         holds: if drawn.migrated {
             holds(conn, drawn, table, key).await?
         } else {
@@ -209,6 +229,7 @@ async fn within(
             .any(|event| event.action == Action::Deleted.name());
         if gone {
             answer.state = "gone";
+            answer.gone = gone::gone(conn, drawn, table, columns, key, &answer.history).await?;
         }
         return Ok(answer);
     }
@@ -237,7 +258,9 @@ async fn within(
             );
         }
     }
+    answer.why = why(&said);
     answer.claims = said.into_iter().map(|said| said.claim).collect();
+    answer.gates = gates::gates(conn, drawn, table, key, &answer.claims).await?;
     let mut asked = before.to_vec();
     asked.push((table.clone(), answer.key.clone()));
     hang(conn, drawn, &mut answer, table, key, &asked).await?;
@@ -405,6 +428,8 @@ async fn ask(
         trigger: None,
         last_day: None,
         governs: false,
+        at_once: false,
+        requested_on: None,
         undated: None,
         note: None,
     };
@@ -444,9 +469,11 @@ async fn ask(
             row.try_get::<Option<String>, _>(5)?,
             row.try_get::<bool, _>(7)?,
             row.try_get::<Option<String>, _>(8)?,
+            row.try_get::<bool, _>(9)?,
+            row.try_get::<Option<String>, _>(10)?,
         ))
     };
-    let (certain, possible, trigger, last_day, undated, state, held, last) =
+    let (certain, possible, trigger, last_day, undated, state, held, last, at_once, erased) =
         read().map_err(database)?;
     if !possible {
         return Ok(None);
@@ -455,6 +482,9 @@ async fn ask(
     claim.trigger = trigger;
     claim.last_day = last_day.and_then(|day| day.parse().ok());
     claim.undated = undated;
+    let requested: Option<NaiveDate> = erased.and_then(|day| day.parse().ok());
+    claim.requested_on = requested.and_then(|day| day.succ_opt());
+    claim.at_once = at_once && claim.requested_on.is_none();
     claim.note = match (class.standing, gate) {
         _ if retains => match &class.rule {
             Rule::Retain { owner, reason, .. } => Some(format!("{reason} ({owner})")),
@@ -489,7 +519,11 @@ async fn ask(
         held,
         is_minimum,
         retains,
-        last: last.and_then(|day| day.parse().ok()),
+        // What is past at once counts as the earliest.
+        last: match at_once && requested.is_none() {
+            true => Some(NaiveDate::MIN),
+            false => last.and_then(|day| day.parse().ok()),
+        },
         staged: matches!(&class.rule, Rule::Dispose(dispose) if !dispose.stages.is_empty()),
     }))
 }

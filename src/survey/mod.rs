@@ -23,7 +23,9 @@ pub use count::{ClassCounts, Counts, SurveyError, count, oldest_overdue, waiting
 pub use coverage::{Coverage, PersonalColumn, Unclaimed, Uncovered, coverage};
 pub use debt::{ClassDebt, Debt, DebtReason, OpenRequest, ProcessorDebt, SetAside, debt};
 pub use draw::{Drawn, draw, draw_beside};
-pub use explain::{Claim, Event, Explanation, Held, Parent, explain, key_columns};
+pub use explain::{
+    Awaited, Claim, Event, Explanation, Gone, Held, Parent, Proof, Word, explain, key_columns,
+};
 pub use forecast::{ClassForecast, Forecast, Outlook, forecast};
 pub use probe::probe;
 pub use processor::{

@@ -52,6 +52,7 @@ async fn the_whole_shape() {
                 "class": "letters", "title": "Letters and their pages", "disposal": "delete", "maximum": false, "certain": true,
                 "trigger": "2018-11-23", "last_day": "2026-11-23", "governs": true, "undated": null, "note": null,
             }],
+            "why": "only `letters` claims it", "gates": [],
             "holds": [], "will_go_on": "2026-11-24", "parent": null, "history": [],
         })
     );
@@ -397,4 +398,128 @@ async fn a_record_that_came_back_is_explained_as_it_is_now() {
         (&json!("kept"), &json!("2034-01-02"))
     );
     assert_eq!(record["history"][0]["action"], "deleted");
+}
+
+/// Who has said what about a record that waits, and what changed since.
+#[tokio::test]
+async fn what_a_record_waits_for_is_told_with_whose_word_it_is() {
+    let (url, desk) = office::open().await;
+    let letters = "period = \"8 years\"\ndisposal = \"delete\"\ndependants = [\"page\"]\n";
+    let gated = format!("{letters}gate = \"review\"\napprovals = 2\n");
+    desk.write(
+        "retention.toml",
+        office::SCHEDULE.replacen(letters, &gated, 1),
+    );
+    assert_eq!(desk.run("run").code, 3);
+    let gate = |line: &str| {
+        let (_, answer) = desk.json(&format!("explain {line}"));
+        answer["record"]["gates"][0].clone()
+    };
+    let before = gate("letter 1");
+    assert_eq!(
+        (&before["gate"], &before["open"], &before["words"]),
+        (
+            &json!("review"),
+            &json!(false),
+            &json!("nobody has approved it")
+        )
+    );
+    for (by, open) in [("Jo", false), ("Kim", true)] {
+        let line = format!("review approve letters:1 --reason checked --as {by}");
+        assert_eq!(desk.run(&line).code, 0, "{line}");
+        assert_eq!(gate("letter 1")["open"], json!(open), "{by}");
+    }
+    let today = "SELECT (now() AT TIME ZONE 'Europe/London')::date::text";
+    let today = support::texts(&url, today).await.remove(0);
+    assert_eq!(
+        gate("letter 1")["words"],
+        json!(format!("approved by Jo on {today} and by Kim on {today}"))
+    );
+    support::sql(
+        &url,
+        "UPDATE letter SET closed_on = '2015-03-02' WHERE id = 1",
+    )
+    .await;
+    let after = gate("letter 1");
+    assert_eq!(after["open"], json!(false));
+    let words = after["words"].as_str().unwrap();
+    assert!(words.ends_with("approved has changed since"), "{words}");
+    let order = "instruct study --by Controller --reference CR-1";
+    assert_eq!(desk.run(order).code, 0);
+    assert_eq!(
+        gate("participant 1")["words"],
+        json!(format!("ordered by Controller, CR-1, recorded on {today}"))
+    );
+}
+
+/// The whole answer for a record that is gone: the sentence can be sent as it is.
+#[tokio::test]
+async fn what_is_gone_is_told_with_rule_word_and_proof() {
+    let (_, desk) = office::open_on_any_day().await;
+    let order = "instruct study --by Controller --reference CR-1";
+    assert_eq!(desk.run("migrate").code, 0);
+    assert_eq!(desk.run(order).code, 0);
+    desk.run("run");
+    let gone = |line: &str| {
+        let (_, answer) = desk.json(&format!("explain {line}"));
+        assert_eq!(answer["record"]["state"], "gone", "{line}: {answer}");
+        answer["record"]["gone"].clone()
+    };
+    let letter = gone("letter 1");
+    assert_eq!(
+        [
+            &letter["class"],
+            &letter["authority"],
+            &letter["trigger"],
+            &letter["last_day"]
+        ],
+        [
+            &json!("letters"),
+            &json!("Notice"),
+            &json!("2015-03-01"),
+            &json!("2023-03-01")
+        ]
+    );
+    let sentence = letter["sentence"].as_str().unwrap();
+    assert!(
+        sentence.contains(
+            "under the retention schedule of An Office, \u{201c}Letters and their pages\u{201d} (Notice). \
+             Its retention was counted from 1 March 2015, and ended on 1 March 2023. \
+             The deletion is entry "
+        ),
+        "{sentence}"
+    );
+    assert!(letter["proof"]["checkpoint"].is_string(), "{letter}");
+    // What it names is what proves it.
+    let command = letter["proof"]["command"].as_str().unwrap();
+    let line = command.strip_prefix("retentiond ").unwrap();
+    let (code, certificate) = desk.json(&format!("{line} --as-format json"));
+    assert_eq!(code, 0, "{certificate}");
+    let page = gone("page letter_id=1,number=2");
+    assert!(
+        page["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("It went with the record that it belonged to."),
+        "{page}"
+    );
+    let study = gone("participant 1");
+    assert_eq!(
+        study["approvals"][0]["what"],
+        "The class, as Controller ordered"
+    );
+    assert!(
+        study["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("That was approved: recorded by "),
+        "{study}"
+    );
+    let said = desk.run("explain letter 1");
+    assert!(said.out.contains(sentence), "{said}");
+    assert!(
+        said.out
+            .contains("The proof: `retentiond ledger certificate --record public.letter 1`."),
+        "{said}"
+    );
 }

@@ -285,6 +285,7 @@ async fn explain() {
     study decides: counted from 31 July 2021, kept through 29 October 2021, then deleted.
       A research study
       Waits for the controller's instruction.
+    study, instruction: closed, the controller has given no instruction.
     "#);
     assert_snapshot!(said(&format!("applicant {}", office::uuid(1))), @r#"
     exit 0
@@ -306,6 +307,7 @@ async fn explain() {
       Applicants turned down
     merit-list decides: counted from 10 January 2026, kept through 10 January 2027, then anonymised.
       Applicants on the merit list
+    Because `merit-list` keeps it longest of the classes that claim it.
     It is due on 11 January 2027, if nothing changes.
     "#);
     assert_snapshot!(said(&format!("applicant {}", office::uuid(4))), @r#"
@@ -332,6 +334,7 @@ async fn explain() {
     merit-list decides: counted from 1 January 2020, kept through 1 January 2021, then anonymised.
       Applicants on the merit list
       Its condition cannot be told true or false for this record, so it only protects.
+    Because `merit-list` keeps it longest of the classes that claim it.
     "#);
     assert_snapshot!(said("visit 1"), @r#"
     exit 0
@@ -376,6 +379,10 @@ async fn explain() {
     --- out
     public.letter 1: gone
 
+    The record public.letter 1 was deleted on 23 November 2026 under our retention schedule. Its retention was counted from 1 March 2015, and ended on 1 March 2023. The deletion is entry 1 of our log of disposals, which can be verified independently.
+
+    It is in the log, and no checkpoint covers it yet.
+
     In the ledger:
       ****-**-** **:**:**  deleted under letters; counted from 1 March 2015, last day 1 March 2023 (entry *, pass 1, by test, schedule ************)
     "#);
@@ -383,6 +390,10 @@ async fn explain() {
     exit 0
     --- out
     public.page letter_id=1,number=2: gone
+
+    The record public.page letter_id=1,number=2 was deleted on 23 November 2026 under our retention schedule. It went with the record that it belonged to. Its retention was counted from 1 March 2015, and ended on 1 March 2023. The deletion is entry 2 of our log of disposals, which can be verified independently.
+
+    It is in the log, and no checkpoint covers it yet.
 
     In the ledger:
       ****-**-** **:**:**  deleted under letters, with its record 1; counted from 1 March 2015, last day 1 March 2023 (entry *, pass 1, by test, schedule ************)

@@ -111,6 +111,16 @@ impl<'a, 'i> Fields<'a, 'i> {
     }
 }
 
+/// What `[schedule]` says: whose it is, the zone, the timetable, how versions are accepted, and how
+/// long details are kept and appeals take.
+type Head = (
+    String,
+    Tz,
+    Timetable,
+    Accept,
+    (Option<Period>, Option<Period>),
+);
+
 impl Reader<'_> {
     fn place(&self, span: Range<usize>) -> Place {
         self.lines.place(span)
@@ -271,16 +281,7 @@ impl Reader<'_> {
         );
     }
 
-    fn schedule_section(
-        &mut self,
-        file: &Fields<'_, '_>,
-    ) -> Option<(
-        String,
-        Tz,
-        Timetable,
-        Accept,
-        (Option<Period>, Option<Period>),
-    )> {
+    fn schedule_section(&mut self, file: &Fields<'_, '_>) -> Option<Head> {
         let Some(value) = file.get("schedule") else {
             self.report(
                 Diagnostic::new(Code::MissingKey, "the file has no [schedule]")

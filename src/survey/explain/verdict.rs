@@ -106,16 +106,68 @@ pub(super) fn will_go_on(said: &[Said], state: &str, today: NaiveDate) -> Option
     }
     let mut day = None;
     for said in said.iter().filter(|said| said.is_minimum) {
-        day = day.max(Some(said.claim.last_day?.succ_opt()?));
+        if !said.claim.at_once {
+            day = day.max(Some(said.claim.last_day?.succ_opt()?));
+        }
+    }
+    if day.is_none() && said.iter().any(|said| said.is_minimum) {
+        day = Some(today);
     }
     let maximums: Vec<&Said> = said.iter().filter(|said| !said.is_minimum).collect();
     if !maximums.is_empty() {
         day = day.max(Some(
             maximums
                 .iter()
-                .filter_map(|said| said.claim.last_day)
+                .filter_map(|said| match said.claim.at_once {
+                    true => Some(today),
+                    false => said.claim.last_day,
+                })
                 .min()?,
         ));
     }
     day.map(|day| day.max(today))
+}
+
+/// Why the class that governs does, in a sentence.
+pub(super) fn why(said: &[Said]) -> Option<String> {
+    let governs = said.iter().find(|said| said.claim.governs)?;
+    let id = &governs.claim.class;
+    if governs.retains {
+        return Some(format!(
+            "`{id}` retains it, which wins over every other class"
+        ));
+    }
+    if let Some(day) = governs.claim.requested_on {
+        return Some(match said.len() {
+            1 => format!("a person asked on {day} to have it erased, which `{id}` lets them"),
+            _ => format!(
+                "a person asked on {day} to have it erased; of the classes that claim it `{id}` \
+                 is the latest to end, or does the least"
+            ),
+        });
+    }
+    if said.len() == 1 {
+        return Some(match governs.claim.at_once {
+            true => format!("only `{id}` claims it, and its `or_when` holds"),
+            false => format!("only `{id}` claims it"),
+        });
+    }
+    let tied = said.iter().any(|other| {
+        other.claim.class != *id && other.last.is_some() && other.last == governs.last
+    });
+    Some(match (governs.is_minimum, governs.last, tied) {
+        (true, None, _) => format!(
+            "`{id}` has no date to count from for it, and so keeps it from every other class"
+        ),
+        (true, Some(_), true) => {
+            format!("`{id}` ends on the same day as another class, and does the least to it")
+        }
+        (true, Some(_), false) => format!("`{id}` keeps it longest of the classes that claim it"),
+        (false, _, true) => format!(
+            "`{id}` is the earliest maximum, ends on the same day as another class, and does the least to it"
+        ),
+        (false, _, false) => {
+            format!("`{id}` is the earliest maximum, and no minimum keeps it longer")
+        }
+    })
 }
