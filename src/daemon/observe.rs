@@ -116,14 +116,6 @@ fn ended(report: &ClassReport) {
 
 /// Tells how a whole pass went.
 pub(super) fn tell_whole(report: &RunReport) {
-    let told = report.processors.iter();
-    for class in told.filter(|class| class.status == "instructed") {
-        tracing::info!(
-            class = class.id.as_str(),
-            reference = class.reference,
-            "a processor is to destroy what it holds; the letter is to be sent"
-        );
-    }
     let sum = |count: fn(&ClassReport) -> u64| report.classes.iter().map(count).sum::<u64>();
     let took = (report.finished - report.started).as_seconds_f64();
     macro_rules! say {
