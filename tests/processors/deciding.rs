@@ -71,6 +71,24 @@ async fn only_a_hold_keeps_it_from_being_told() {
     office.release(other).await;
 }
 
+#[tokio::test]
+async fn a_hold_on_what_a_processor_held_covers_the_table_that_it_comes_to() {
+    let office = Office::open().await;
+    support::sql(&office.url, "INSERT INTO public.person VALUES (1)").await;
+    let hold = office.hold("answers").await;
+    let here = ANSWERS.replace(
+        "processor = \"Example Surveys Ltd, 1 High Street, London\"",
+        "table = \"person\"\nmax_share = 1.0",
+    );
+    let here = format!("{}{here}", head("automatic"));
+    let rows = "SELECT count(*) FROM public.person";
+    office.pass(&here, "2026-04-01").await;
+    assert_eq!(support::number(&office.url, rows).await, 1);
+    office.release(hold).await;
+    office.pass(&here, "2026-04-02").await;
+    assert_eq!(support::number(&office.url, rows).await, 0);
+}
+
 /// The plan is drawn before the hold is placed, and the letter would be issued after it.
 #[tokio::test]
 async fn a_hold_that_comes_between_plan_and_letter_counts() {
@@ -159,9 +177,7 @@ async fn only_what_an_accepted_version_and_the_one_that_waits_both_say_is_told()
     assert!(office::said(&pass.unwrap()).is_empty());
     accept(&office, &now).await;
     // While another version waits by which it is not past, that holds it back.
-    let later = now
-        .replace("2024-03-31", "2024-04-30")
-        .replace("Example Surveys", "Example Surveys");
+    let later = now.replace("2024-03-31", "2024-04-30");
     let report = office
         .pass_at(&later, support::at("2026-04-01"), &|_| ())
         .await;
@@ -187,7 +203,6 @@ async fn only_what_an_accepted_version_and_the_one_that_waits_both_say_is_told()
         office.orders().await,
         ["answers 2024-03-31 2026-03-31 2026-04-03 open"]
     );
-    assert!(head("by hand").contains("by hand"));
 }
 
 #[tokio::test]
