@@ -22,15 +22,24 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
         survey::draw_in_force(&mut conn, &schedule, context.clock.now()).await?;
     migrated(&drawn)?;
     let overview = survey::overview(&mut conn, &drawn).await?;
+    let reminders = survey::reminders(&mut conn, &drawn, &overview).await?;
     let sinks = sinks(&mut conn, &settings).await?;
     let _ = conn.close().await;
     if context.json() {
         let mut object = json!({ "status": overview });
         object["status"]["version"] = versions::to_json(&schedule, &versions);
         object["status"]["sinks"] = json!(sinks);
+        object["status"]["reminders"] = json!(reminders);
         output::json(&object);
     } else {
         print(&overview, schedule.time_zone());
+        // That nobody is registered is a choice; who wants to know asks `operator list`.
+        let urgent = reminders.iter().filter(|one| one.kind != "operators");
+        let words: Vec<&str> = urgent.map(|one| one.words.as_str()).collect();
+        if !words.is_empty() {
+            output::line("");
+            output::text(&words.join("\n"));
+        }
         for sink in &sinks {
             output::text(&output::sink(sink));
         }

@@ -12,6 +12,7 @@ mod forecast;
 mod probe;
 mod processor;
 mod queue;
+mod reminders;
 mod returned;
 mod status;
 mod subject;
@@ -34,6 +35,7 @@ pub use processor::{
 pub use queue::{
     QueuePage, Queued, Shown, about, covered, queue, show, sort_by_dependants, why_not_queued,
 };
+pub use reminders::{Reminder, reminders};
 pub use returned::{Returned, returned};
 pub use status::{
     ClassOverview, LastRun, LedgerOverview, Overview, files_pending, last_successes,

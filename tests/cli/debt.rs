@@ -67,3 +67,69 @@ async fn what_is_late_is_told_by_what_keeps_it_and_exits_with_3() {
     assert_eq!(said.code, 0, "{said}");
     assert!(said.out.starts_with("Nothing is late on "), "{said}");
 }
+
+/// What waits for a person is said with every `status`, and no more once it is done.
+#[tokio::test]
+async fn status_reminds_of_what_waits_for_a_person() {
+    let (url, desk) = office::open_on_any_day().await;
+    assert_eq!(desk.run("migrate").code, 0);
+    let kinds = || {
+        let (code, answer) = desk.json("status");
+        assert_eq!(code, 0, "{answer}");
+        let reminders = answer["status"]["reminders"].as_array().unwrap().clone();
+        let kind = |one: &serde_json::Value| {
+            format!(
+                "{} {} {}",
+                one["kind"].as_str().unwrap(),
+                one["class"].as_str().unwrap_or("-"),
+                one["count"]
+            )
+        };
+        reminders.iter().map(kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(), ["instruction study 2", "operators - 0"]);
+    let said = desk.run("status");
+    assert!(
+        said.out.contains(
+            "study: 2 records wait for the controller's instruction, the oldest since 2021-10-29: \
+             `retentiond instruct study --by NAME --reference REF`.\n"
+        ),
+        "{said}"
+    );
+    for line in [
+        "operator add Jo --role administrator",
+        "hold place --record letter 5 --kind other --reference R --reason W --owner O --review-on 2026-01-01 --as Jo",
+        "hold place --record letter 6 --kind other --reference R --reason W --owner O --review-on 2088-01-01 --as Jo",
+        "exempt place --class samples --kind archiving --authority A --reference R --reason W --owner O --review-on 2026-02-01 --as Jo",
+        "pause visits --reason moving --as Jo",
+    ] {
+        assert_eq!(desk.run(line).code, 0, "{line}");
+    }
+    assert_eq!(
+        kinds(),
+        [
+            "pause visits 1",
+            "instruction study 2",
+            "hold-review - 1",
+            "exemption-review - 1"
+        ]
+    );
+    let said = desk.run("status");
+    for words in [
+        "by Jo: moving.\n",
+        "1 hold is to be looked at again, the first since 2026-01-01 (1): `retentiond hold list --open`.\n",
+        "1 exemption is to be looked at again, the first since 2026-02-01 (3): `retentiond exempt list --open`.\n",
+    ] {
+        assert!(said.out.contains(words), "{words}{said}");
+    }
+    for line in [
+        "hold release 1 --reason over --as Jo",
+        "exempt release 3 --reason over --yes --as Jo",
+        "resume visits --as Jo",
+        "instruct study --by C --reference R --as Jo",
+    ] {
+        assert_eq!(desk.run(line).code, 0, "{line}");
+    }
+    assert_eq!(kinds(), [""; 0]);
+    drop(url);
+}

@@ -200,7 +200,7 @@ async fn status() {
     let (_, desk) = office::open().await;
     let said = desk.run("status");
     assert!(said.out.ends_with(
-        "No pass was ever made here: `retentiond run` makes one.\nLedger: 0 entries, nothing signed yet, never verified: `retentiond ledger verify` does it.\n"
+        "No pass was ever made here: `retentiond run` makes one.\nLedger: 0 entries, nothing signed yet, never verified: `retentiond ledger verify` does it.\n\nstudy: 2 records wait for the controller's instruction, the oldest since 2021-10-29: `retentiond instruct study --by NAME --reference REF`.\n"
     ), "{said}");
     let (url, desk) = office::after_a_pass().await;
     // Only what does not depend on the day.
@@ -221,6 +221,8 @@ async fn status() {
 
     Last pass: number 1, begun ****-**-** **:**:**, completed.
     Ledger: 13 entries, nothing signed yet, never verified: `retentiond ledger verify` does it.
+
+    study: 2 records wait for the controller's instruction, the oldest since 2021-10-29: `retentiond instruct study --by NAME --reference REF`.
     "#);
 }
 
