@@ -54,6 +54,7 @@ pub struct Settings {
     erasure: Erasure,
     state: Option<PathBuf>,
     listen: Listen,
+    as_others: Option<Vec<String>>,
 }
 
 /// When and as whom tables are rewritten for classes with `erasure = "secure"`.
@@ -292,6 +293,13 @@ impl Settings {
                 window: raw.erasure.window.as_deref().and_then(window),
             },
             listen: raw.listen.into(),
+            as_others: raw.operators.as_others.map(|names| {
+                let names = names.split(',').map(str::trim);
+                names
+                    .map(str::to_owned)
+                    .filter(|name| !name.is_empty())
+                    .collect()
+            }),
             state,
         })
     }
@@ -336,6 +344,14 @@ impl Settings {
     #[must_use]
     pub fn listen(&self) -> Listen {
         self.listen
+    }
+
+    /// Whether a system account may say whose word a command is with `--as`. Every account may,
+    /// unless some are named.
+    #[must_use]
+    pub fn may_be_another(&self, account: &str) -> bool {
+        let named = self.as_others.as_ref();
+        named.is_none_or(|named| named.iter().any(|name| name == account))
     }
 
     /// Where keys and the published log are. It may not exist yet.
@@ -481,6 +497,13 @@ struct Raw {
     erasure: RawErasure,
     state: RawState,
     listen: listen::RawListen,
+    operators: RawOperators,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawOperators {
+    as_others: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -39,10 +39,17 @@ impl Context {
 
     /// The layered settings.
     pub fn settings(&self) -> Result<Settings, Failure> {
-        Ok(Settings::load(
-            self.global.config.as_deref(),
-            settings::environment(),
-        )?)
+        let settings = Settings::load(self.global.config.as_deref(), settings::environment())?;
+        let account = account();
+        let other = self.global.actor.as_ref().filter(|name| **name != account);
+        if let Some(other) = other.filter(|_| !settings.may_be_another(&account)) {
+            return Err(Failure::usage(
+                Code::NotAllowed,
+                format!("`{account}` may not give a command as `{other}`"),
+                "leave out --as, or let `operators.as_others` in the settings name the account",
+            ));
+        }
+        Ok(settings)
     }
 
     /// The schedule, or every fault of it.

@@ -83,7 +83,7 @@ impl Key {
 }
 
 /// Every key but `stores.NAME.path` and those of `ledger.webhooks.NAME`.
-pub const KEYS: [Key; 16] = [
+pub const KEYS: [Key; 17] = [
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
     Key::new("throttle", "duty_cycle", Kind::Number(0.01, 1.0)),
@@ -110,6 +110,7 @@ pub const KEYS: [Key; 16] = [
     Key::new("erasure", "database_url", Kind::Text),
     Key::new("erasure", "window", Kind::Window),
     Key::new("state", "directory", Kind::Folder),
+    Key::new("operators", "as_others", Kind::Text),
     Key::new("listen", "address", Kind::Address),
     Key::new("listen", "refresh_seconds", Kind::Whole(15, 3_600)),
 ];

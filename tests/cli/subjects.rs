@@ -311,3 +311,38 @@ async fn what_cannot_be_is_said() {
         "{said}"
     );
 }
+
+/// `--as` is what the settings let it be.
+#[tokio::test]
+async fn who_may_speak_for_another_is_a_setting() {
+    let (_, mut desk) = open().await;
+    let line = "subject restrict bob@example.org --reason x --as Jo";
+    let account = String::from_utf8(
+        std::process::Command::new("id")
+            .arg("-un")
+            .output()
+            .unwrap()
+            .stdout,
+    );
+    let account = account.unwrap().trim().to_owned();
+    for (accounts, code) in [
+        ("somebody-else", 2),
+        (&*format!("somebody-else, {account}"), 0),
+    ] {
+        // The last one of a name counts.
+        desk = desk.set("RETENTIOND__OPERATORS__AS_OTHERS", accounts);
+        let said = desk.run(line);
+        assert_eq!(said.code, code, "{accounts}: {said}");
+        if code == 2 {
+            assert!(
+                said.err.starts_with(&format!(
+                    "error[R0420]: `{account}` may not give a command as `Jo`"
+                )),
+                "{said}"
+            );
+            // In one's own name everything goes on.
+            assert_eq!(desk.run("subject list").code, 0);
+            assert_eq!(desk.run(&format!("subject list --as {account}")).code, 0);
+        }
+    }
+}
