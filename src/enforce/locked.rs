@@ -14,7 +14,9 @@ use super::batch::{Context, Done};
 use super::direct::Counted;
 use super::error::EnforceError;
 use super::rows::{self, OwnedKey};
-use crate::plan::{AT_ONCE, Dependant, FileOf, Follow, Key, Reads, Referrer, Scan, Shared, Verdict};
+use crate::plan::{
+    AT_ONCE, Dependant, FileOf, Follow, Key, Reads, Referrer, Scan, Shared, Verdict,
+};
 use crate::store;
 
 /// A record of the class, locked.

@@ -433,20 +433,14 @@ impl<'a> Judge<'a> {
 
     /// `left` has a later last day than `right`, or is preferred on a tie.
     fn later(&self, left: (&Class, &Dispose), right: (&Class, &Dispose), a: &str) -> String {
-        let (l, r) = (
-            self.rank(left.0, left.1, a),
-            self.rank(right.0, right.1, a),
-        );
+        let (l, r) = (self.rank(left.0, left.1, a), self.rank(right.0, right.1, a));
         let op = if preferred(left, right) { ">=" } else { ">" };
         format!("(({l}) {op} ({r})) IS TRUE")
     }
 
     /// `left` has an earlier last day than `right`, or is preferred on a tie.
     fn earlier(&self, left: (&Class, &Dispose), right: (&Class, &Dispose), a: &str) -> String {
-        let (l, r) = (
-            self.rank(left.0, left.1, a),
-            self.rank(right.0, right.1, a),
-        );
+        let (l, r) = (self.rank(left.0, left.1, a), self.rank(right.0, right.1, a));
         let op = if preferred(left, right) { "<=" } else { "<" };
         format!("(({l}) {op} ({r})) IS TRUE")
     }

@@ -50,7 +50,9 @@ pub use advice::server_advice;
 pub use compare::{Comparison, Difference, Undue, Version, class_and_step, compare};
 pub use coverage::{PartlyClaimed, Uncovered, UncoveredTable, uncovered};
 pub use erase::{ErasedTable, Erasing, Found as FoundRelation};
-pub use follow::{AT_ONCE, Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict};
+pub use follow::{
+    AT_ONCE, Again, Dependant, Edge, FileOf, Follow, Referrer, Shared, SharedEdge, Verdict,
+};
 pub use forecast::{ForecastQuestion, Moment, Stretch, forecast, month_ends};
 pub use held::{about, covered};
 pub use key::{Key, KeyColumn};

@@ -38,10 +38,12 @@ impl End {
                 .map(|(name, value)| (name.clone(), value.shown()));
             (id.clone(), columns.collect())
         });
-        let flags = state
-            .flags
-            .iter()
-            .map(|(at, flag)| (at.clone(), (flag.trigger.and_then(date), flag.last_day.and_then(date))));
+        let flags = state.flags.iter().map(|(at, flag)| {
+            (
+                at.clone(),
+                (flag.trigger.and_then(date), flag.last_day.and_then(date)),
+            )
+        });
         Self {
             rows: rows.collect(),
             flags: flags.collect(),

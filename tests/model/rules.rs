@@ -599,11 +599,12 @@ impl<'w> View<'w> {
     /// A class gives notice, and has not given it for this trigger and last day so long ago.
     fn awaits_notice(&self, id: &RowId, claim: &Claim<'_>) -> bool {
         let notice = claim.class.dispose().and_then(|rule| rule.notice);
-        !claim.at_once && notice.is_some_and(|days| {
-            let flag = self.state.flags.get(&(id.clone(), claim.class.id.clone()));
-            let run = |f: &Flag| f.on + Days::new(u64::from(days)) <= self.today;
-            !flag.is_some_and(|f| claim.bound(f) && run(f))
-        })
+        !claim.at_once
+            && notice.is_some_and(|days| {
+                let flag = self.state.flags.get(&(id.clone(), claim.class.id.clone()));
+                let run = |f: &Flag| f.on + Days::new(u64::from(days)) <= self.today;
+                !flag.is_some_and(|f| claim.bound(f) && run(f))
+            })
     }
 
     /// The flag that a class is to put on a row now, if nothing but notices is in its way.
@@ -613,7 +614,11 @@ impl<'w> View<'w> {
         let then = self.later(rule.notice.filter(|_| rule.maximum).unwrap_or_default());
         let claims = then.claims(id);
         let claim = claims.iter().find(|c| c.class.id == class.id)?;
-        if rule.notice.is_none() || claim.at_once || !claim.past || !claims.iter().any(|c| then.due(c.class, id)) {
+        if rule.notice.is_none()
+            || claim.at_once
+            || !claim.past
+            || !claims.iter().any(|c| then.due(c.class, id))
+        {
             return None;
         }
         let flag = Flag {

@@ -430,16 +430,18 @@ fn more() -> impl Strategy<Value = MoreSeed> {
         prop::option::weighted(0.3, condition()),
     )
         .prop_map(
-            |(rounding, tolerance, plausible, zone, activity, stages, notice, related, or_when)| MoreSeed {
-                rounding,
-                tolerance,
-                plausible,
-                zone,
-                activity: [activity.0, activity.1],
-                stages,
-                notice,
-                or_when,
-                related,
+            |(rounding, tolerance, plausible, zone, activity, stages, notice, related, or_when)| {
+                MoreSeed {
+                    rounding,
+                    tolerance,
+                    plausible,
+                    zone,
+                    activity: [activity.0, activity.1],
+                    stages,
+                    notice,
+                    or_when,
+                    related,
+                }
             },
         )
 }
