@@ -2,6 +2,7 @@
 //! What needs a system of its own is in `scripts/package-check` and `scripts/image-check`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod containers;
 mod debian;
 mod units;
 
