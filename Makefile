@@ -62,4 +62,4 @@ packers:
 		echo 'make: without these the tests of packaging fail; all others do not need them' >&2
 
 help: ## say this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
