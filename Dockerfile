@@ -20,11 +20,12 @@ RUN apt-get update \
     && useradd --system --uid 10001 --gid 10001 --no-create-home \
         --home-dir /var/lib/retentiond --shell /usr/sbin/nologin retentiond \
     && install -d -o retentiond -g retentiond -m 0700 /var/lib/retentiond \
-    && install -d /etc/retentiond
+    && install -d /etc/retentiond /schedule
 COPY --from=build /out/retentiond /usr/bin/retentiond
 USER 10001:10001
-# Where `--schedule` finds retention.toml without being told.
-WORKDIR /etc/retentiond
+# Where `--schedule` finds retention.toml without being told; the settings are
+# /etc/retentiond/retentiond.toml.
+WORKDIR /schedule
 # The account is not root, so the state's folder has to be said.
 ENV RETENTIOND__STATE__DIRECTORY=/var/lib/retentiond \
     RETENTIOND__LOG__FORMAT=json

@@ -10,13 +10,13 @@ ROWS ?= 100000
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test bench fuzz lint fmt doc clean help toolchain postgres python promtool
+.PHONY: demo test bench fuzz package package-check image-check lint fmt doc clean help toolchain postgres python promtool packers
 
 demo: toolchain postgres ## build, and show the whole way once on a private PostgreSQL (ROWS=, ARGS=)
 	$(CARGO) build --release --locked
 	$(TARGET)/release/retentiond demo --once --rows $(ROWS) $(ARGS)
 
-test: toolchain postgres python promtool ## run every test (ARGS=)
+test: toolchain postgres python promtool packers ## run every test (ARGS=)
 	$(CARGO) test --locked --no-fail-fast $(ARGS)
 
 bench: toolchain postgres ## measure a pass beside bare statements (BENCH_ROWS=, BENCH_ROUNDS=, BENCH_LARGE=1)
@@ -24,6 +24,15 @@ bench: toolchain postgres ## measure a pass beside bare statements (BENCH_ROWS=,
 
 fuzz: toolchain ## look for bytes that a parser stumbles over, for FUZZ_SECONDS=60 (a C++ compiler)
 	CARGO='$(CARGO)' scripts/fuzz
+
+package: toolchain ## build the Debian package into target/debian (PACKAGE_PROFILE=dist)
+	CARGO='$(CARGO)' scripts/debian-package
+
+package-check: toolchain ## install, run and purge the package in a clean Debian under systemd (as root)
+	CARGO='$(CARGO)' scripts/package-check
+
+image-check: toolchain ## run the Dockerfile's steps in a clean root, without an engine (as root)
+	CARGO='$(CARGO)' scripts/image-check
 
 lint: toolchain ## check format, lints and documentation, as the CI does
 	$(CARGO) fmt --check
@@ -51,5 +60,9 @@ python:
 promtool:
 	@scripts/ensure-promtool >/dev/null
 
+packers:
+	@scripts/ensure-debian-tools systemd-analyze dpkg-deb dpkg-shlibdeps strip lintian docker-compose || \
+		echo 'make: without these the tests of packaging fail; all others do not need them' >&2
+
 help: ## say this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
