@@ -77,6 +77,8 @@ fn the_package_has_these_files_and_no_others() {
     -rw-r--r-- root/root /usr/share/doc/retentiond/changelog.gz
     -rw-r--r-- root/root /usr/share/doc/retentiond/copyright
     -rw-r--r-- root/root /usr/share/doc/retentiond/examples/config/retention.schema.json
+    -rw-r--r-- root/root /usr/share/doc/retentiond/examples/grafana-dashboard.json
+    -rw-r--r-- root/root /usr/share/doc/retentiond/examples/prometheus.rules.yml
     -rw-r--r-- root/root /usr/share/doc/retentiond/examples/retention.toml
     -rw-r--r-- root/root /usr/share/doc/retentiond/examples/retentiond.toml
     -rw-r--r-- root/root /usr/share/doc/retentiond/examples/verify_ledger.py
