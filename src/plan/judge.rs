@@ -549,7 +549,8 @@ impl<'a> Judge<'a> {
             self.approval_binds(class, step, a),
         );
         match class.dispose().map_or(1, |own| own.approvals) {
-            0 | 1 => format!("EXISTS (SELECT 1 FROM {binding})"),
+            // Asked for each row by itself: as a join PostgreSQL might read all approvals for each.
+            0 | 1 => format!("(EXISTS (SELECT 1 FROM {binding})) IS TRUE"),
             several => {
                 format!("(SELECT count(DISTINCT p.approved_by) FROM {binding}) >= {several}")
             }
