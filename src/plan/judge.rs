@@ -162,9 +162,11 @@ impl<'a> Judge<'a> {
         let age = before.map_or_else(String::new, |instant| {
             format!(" AND f.flagged_at < TIMESTAMPTZ {}", literal(instant))
         });
+        // IS TRUE, so that it is asked for each row by itself, or hashed once. As a join PostgreSQL,
+        // which takes a table that was just filled for almost empty, reads all flags for each.
         format!(
-            "EXISTS (SELECT 1 FROM retentiond.flag f WHERE f.class_id = {} AND f.key = {} \
-             AND f.class_digest = '\\x{}' AND f.trigger_on::text {is} {}{last_day}{age})",
+            "(EXISTS (SELECT 1 FROM retentiond.flag f WHERE f.class_id = {} AND f.key = {} \
+             AND f.class_digest = '\\x{}' AND f.trigger_on::text {is} {}{last_day}{age})) IS TRUE",
             literal(class.id().as_str()),
             key_array(table, a),
             hex::encode(class.digest()),
@@ -550,7 +552,8 @@ impl<'a> Judge<'a> {
             self.approval_binds(class, step, a),
         );
         match class.dispose().map_or(1, |own| own.approvals) {
-            0 | 1 => format!("EXISTS (SELECT 1 FROM {binding})"),
+            // As with flags: no join.
+            0 | 1 => format!("(EXISTS (SELECT 1 FROM {binding})) IS TRUE"),
             several => {
                 format!("(SELECT count(DISTINCT p.approved_by) FROM {binding}) >= {several}")
             }

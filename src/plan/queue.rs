@@ -99,16 +99,17 @@ impl Queue {
         if ask.of_keys {
             waits.push(among(&self.key.typed(), "t", 1));
         }
+        // IS TRUE keeps a sub-query from becoming a join: see `Judge::flagged`.
         if ask.again {
             waits.push(format!(
-                "EXISTS (SELECT 1 FROM {} AND NOT ({}))",
+                "(EXISTS (SELECT 1 FROM {} AND NOT ({}))) IS TRUE",
                 self.approvals, self.binds
             ));
         }
         if let Some(to) = &ask.handed_to {
             waits.push(format!(
-                "{} IN (SELECT h.key FROM retentiond.handed_on h JOIN retentiond.review r USING (review_id) \
-                 WHERE h.class_id = {} AND r.handed_to = {})",
+                "({} IN (SELECT h.key FROM retentiond.handed_on h JOIN retentiond.review r USING (review_id) \
+                 WHERE h.class_id = {} AND r.handed_to = {})) IS TRUE",
                 self.array,
                 self.class,
                 literal(to)

@@ -353,10 +353,8 @@ fn forget(judge: &Judge<'_>, class: &Class, deletes: bool, key: &Key) -> Option<
         .on(class.table())
         .filter(|other| flags(other) && (deletes || other.id() == class.id()))
         .collect();
-    let (from, which) = among_keys(&classes, "f", key)?;
-    Some(format!(
-        "DELETE FROM retentiond.flag f USING {from} WHERE {which}"
-    ))
+    let which = looked_up(&classes, "flag", "TRUE", key)?;
+    Some(format!("DELETE FROM retentiond.flag f WHERE f.{which}"))
 }
 
 /// An approval serves once: whatever class acts, those of every gate on the table are used.
@@ -367,17 +365,20 @@ fn use_up(judge: &Judge<'_>, class: &Class, key: &Key) -> Option<String> {
         rule.is_some_and(|rule| rule.gate == Gate::Review)
     };
     let classes: Vec<&Class> = judge.on(class.table()).filter(|c| reviewed(c)).collect();
-    let (from, which) = among_keys(&classes, "p", key)?;
+    let which = looked_up(&classes, "approval", "a.run_id IS NULL", key)?;
     Some(format!(
-        "UPDATE retentiond.approval p SET run_id = ${} FROM {from} WHERE p.run_id IS NULL AND {which}",
+        "UPDATE retentiond.approval p SET run_id = ${} WHERE p.{which}",
         key.columns.len() + 1
     ))
 }
 
-/// These keys (`text[]` a key column) as an item of FROM, and that a row of ours is one of these
-/// classes' and of such a key. A join, since PostgreSQL, which knows nothing yet of a table
-/// that was just filled, would read it whole for each `IN`.
-fn among_keys(classes: &[&Class], a: &str, key: &Key) -> Option<(String, String)> {
+/// That a row of ours is one of these classes' and of the keys `$1…`.
+///
+/// Each key is looked up by itself, and nothing is joined: where nobody has counted the table
+/// since it grew, PostgreSQL takes it for almost empty, and would compare each of its rows with
+/// each key. The rows do not move meanwhile: whoever changes them holds the records' locks, or
+/// the decisions'.
+fn looked_up(classes: &[&Class], table: &str, more: &str, key: &Key) -> Option<String> {
     if classes.is_empty() {
         return None;
     }
@@ -391,17 +392,13 @@ fn among_keys(classes: &[&Class], a: &str, key: &Key) -> Option<(String, String)
     let arrays: Vec<String> = (1..=key.columns.len())
         .map(|nth| format!("${nth}::text[]"))
         .collect();
-    Some((
-        format!(
-            "unnest({}) AS u ({})",
-            arrays.join(", "),
-            columns.join(", ")
-        ),
-        format!(
-            "{a}.class_id IN ({}) AND {a}.key = ARRAY[{}]",
-            classes.join(", "),
-            names.join(", ")
-        ),
+    Some(format!(
+        "ctid = ANY (ARRAY(SELECT w.row FROM unnest({}) AS u ({}) CROSS JOIN LATERAL (SELECT a.ctid AS row \
+         FROM retentiond.{table} a WHERE a.class_id IN ({}) AND a.key = ARRAY[{}] AND {more} OFFSET 0) AS w))",
+        arrays.join(", "),
+        columns.join(", "),
+        classes.join(", "),
+        names.join(", "),
     ))
 }
 

@@ -190,10 +190,17 @@ impl Rows<'_, '_> {
 
     async fn void(&self, tx: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query(
-            "UPDATE retentiond.approval AS a SET voided_at = $2
-               FROM jsonb_array_elements($3) AS r, LATERAL (SELECT array_agg(v ORDER BY nth) AS key
-                    FROM jsonb_array_elements_text(r->'k') WITH ORDINALITY AS e (v, nth)) AS k
-              WHERE a.class_id = $1 AND a.key = k.key AND a.run_id IS NULL AND a.voided_at IS NULL",
+            // Each key is looked up by itself: PostgreSQL may take the table for almost empty, and
+            // would compare each of its rows with each key. Nobody else changes one meanwhile.
+            "UPDATE retentiond.approval AS p SET voided_at = $2
+              WHERE p.ctid = ANY (ARRAY(
+                  SELECT w.row
+                    FROM jsonb_array_elements($3) AS r
+                   CROSS JOIN LATERAL (SELECT array_agg(v ORDER BY nth) AS key
+                         FROM jsonb_array_elements_text(r->'k') WITH ORDINALITY AS e (v, nth)) AS k
+                   CROSS JOIN LATERAL (SELECT a.ctid AS row FROM retentiond.approval AS a
+                         WHERE a.class_id = $1 AND a.key = k.key AND a.run_id IS NULL AND a.voided_at IS NULL
+                        OFFSET 0) AS w))",
         )
         .bind(self.review.class.as_str())
         .bind(self.now)

@@ -27,8 +27,11 @@ impl Dispose {
         if let (CountedFrom::Nothing, Some(or_when)) = (from, &self.or_when) {
             return format!("due at once, since {}", spelt(or_when));
         }
-        let (Some(trigger), Some(last_day)) = (trigger, last_day) else {
+        let Some(last_day) = last_day else {
             return "it has no day to count from".to_owned();
+        };
+        let Some(trigger) = trigger else {
+            return asked_for(last_day);
         };
         let event = match (&self.trigger, from) {
             (Trigger::Columns(columns), CountedFrom::Trigger(nth)) => columns.get(nth),
@@ -41,13 +44,15 @@ impl Dispose {
         let end_of = self.from_end_of.map_or_else(String::new, |end_of| {
             format!(" from the end of that {}", end_of.name())
         });
-        // The step that it has come to is the one that ends on its last day.
+        // The step that it has come to is the one that ends on its last day. If none does, it is
+        // the day before a person's request for erasure.
         let steps = self.steps();
         let step = steps
             .iter()
-            .position(|step| step.last_day(trigger) == Some(last_day))
-            .unwrap_or(steps.len().saturating_sub(1));
-        let period = steps.get(step).map_or(self.period, |step| step.period);
+            .position(|step| step.last_day(trigger) == Some(last_day));
+        let Some((step, period)) = step.and_then(|nth| Some((nth, steps.get(nth)?.period))) else {
+            return format!("{event}, and {}", asked_for(last_day));
+        };
         let kept = match self.limit {
             Limit::Minimum => format!("kept {period}{end_of}, through {}", written(last_day)),
             Limit::Maximum => {
@@ -101,6 +106,12 @@ fn spelt(condition: &Condition) -> String {
         text = text.replace(&column.quoted(), &column.written());
     }
     text
+}
+
+/// Why a record has a last day that its class does not give it.
+fn asked_for(last_day: NaiveDate) -> String {
+    let asked = last_day.succ_opt().unwrap_or(last_day);
+    format!("its erasure was asked for on {}", written(asked))
 }
 
 fn written(day: NaiveDate) -> String {

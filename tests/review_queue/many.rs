@@ -67,6 +67,10 @@ async fn number(url: &str, sql: &str) -> u64 {
 async fn fifty_thousand_records_are_filtered_sorted_exported_and_decided() {
     let url = stage::database(TABLES).await;
     support::sql(&url, COUNTED).await;
+    // Nobody has told PostgreSQL yet how much was approved: whatever looks an approval up must not
+    // depend on a guess.
+    let never = "ALTER TABLE retentiond.approval SET (autovacuum_enabled = off)";
+    support::sql(&url, never).await;
     let toml = schedule();
     let mut room = Room::on(&url, &toml, "memos", TODAY).await;
     let timed = |what: &str, begun: Instant| println!("{what}: {:.2?}", begun.elapsed());
@@ -213,6 +217,32 @@ async fn fifty_thousand_records_are_filtered_sorted_exported_and_decided() {
     );
     assert_eq!(written(&url).await, [""; 0]);
 
+    // As many as a batch has are looked up one by one, whatever PostgreSQL believes of the table.
+    let plan = support::plan(&url, &toml, support::at(TODAY)).await;
+    let use_up = plan.classes()[0]
+        .work
+        .as_ref()
+        .unwrap()
+        .use_up
+        .clone()
+        .unwrap();
+    let keys: Vec<String> = (1..=1_000).map(|n| n.to_string()).collect();
+    let mut conn = support::ours(&url).await;
+    let explained: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("EXPLAIN {use_up}")))
+            .bind(keys)
+            .bind(1_i64)
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+    let explained = explained.join("\n");
+    assert!(
+        explained.contains("Tid Scan on approval p")
+            && explained
+                .contains("Index Cond: ((class_id = 'memos'::text) AND (key = ARRAY[u.c0]))")
+            && !explained.contains("Join Filter"),
+        "{explained}"
+    );
     // PostgreSQL itself looks for notes of each memo that is deleted.
     support::sql(&url, "CREATE INDEX ON note (memo_id)").await;
     let begun = Instant::now();
@@ -220,4 +250,76 @@ async fn fifty_thousand_records_are_filtered_sorted_exported_and_decided() {
     timed("a pass that goes by all of it", begun);
     assert_eq!(stage::of(&report, "memos").deleted, 49_900);
     assert_eq!(number(&url, "SELECT count(*) FROM memo").await, 5_100);
+}
+
+/// As many that are flagged: the pass of the next day finds each of them flagged already.
+#[tokio::test]
+async fn fifty_thousand_flags_are_set_once_and_decided_about() {
+    let url = stage::database(
+        "CREATE TABLE visit (id bigint PRIMARY KEY, made_on date);
+         INSERT INTO visit SELECT n, DATE '2008-01-01' + (n % 3000) FROM generate_series(1, 50000) n;
+         CREATE INDEX ON visit (made_on)",
+    )
+    .await;
+    let never = "ALTER TABLE retentiond.flag SET (autovacuum_enabled = off);
+                 ALTER TABLE retentiond.approval SET (autovacuum_enabled = off);
+                 ALTER TABLE retentiond.handed_on SET (autovacuum_enabled = off)";
+    support::sql(&url, never).await;
+    let rest =
+        "table = \"visit\"\ntrigger = \"made_on\"\nperiod = \"8 years\"\ndisposal = \"flag\"\n";
+    let toml = format!("{}{}", stage::HEAD, stage::class("visits", rest));
+    let timed = |what: &str, begun: Instant| println!("{what}: {:.2?}", begun.elapsed());
+    for (day, flagged) in [("2026-11-23", 50_000), ("2026-11-24", 0), ("2026-11-25", 0)] {
+        let begun = Instant::now();
+        let report = support::pass(&url, &toml, support::at(day)).await;
+        timed(&format!("a pass of {day} that flags {flagged}"), begun);
+        assert_eq!(stage::of(&report, "visits").flagged, flagged);
+        let begun = Instant::now();
+        let mut room = Room::on(&url, &toml, "visits", day).await;
+        let ask = Ask {
+            limit: Some(50),
+            ..Ask::default()
+        };
+        assert_eq!(room.page(&ask, None).await.waiting, 50_000);
+        timed("a page of the flagged", begun);
+    }
+    let mut room = Room::on(&url, &toml, "visits", "2026-11-25").await;
+    let of_kim = Ask {
+        handed_to: Some("Kim".to_owned()),
+        ..Ask::default()
+    };
+    let again = Ask {
+        again: true,
+        ..Ask::default()
+    };
+    let begun = Instant::now();
+    let all = [
+        (&Ask::default(), Decision::HandOn("Kim")),
+        (&of_kim, Decision::Approve),
+    ];
+    for (ask, decision) in all {
+        assert_eq!(room.decide(ask, decision, "Jo").await, 50_000);
+    }
+    timed("50,000 flagged are handed on, and approved", begun);
+    let begun = Instant::now();
+    assert_eq!(room.page(&Ask::default(), None).await.waiting, 0);
+    timed("a look at the queue with nothing left in it", begun);
+    // Another meaning of the class voids all of it; the flags too, which the next pass renews.
+    let toml = toml.replace("8 years", "7 years");
+    let report = support::pass(&url, &toml, support::at("2026-11-25")).await;
+    assert_eq!(stage::of(&report, "visits").flagged, 50_000);
+    let begun = Instant::now();
+    let mut room = Room::on(&url, &toml, "visits", "2026-11-25").await;
+    assert_eq!(room.page(&again, None).await.waiting, 50_000);
+    timed("50,000 are queued again", begun);
+    let begun = Instant::now();
+    let until = "2100-01-01".parse().unwrap();
+    assert_eq!(
+        room.decide(&again, Decision::Keep(until), "Jo").await,
+        50_000
+    );
+    timed("50,000 approvals are voided, and the records kept", begun);
+    let left = "SELECT count(*) FROM retentiond.approval WHERE voided_at IS NULL";
+    assert_eq!(number(&url, left).await, 0);
+    assert_eq!(room.page(&Ask::default(), None).await.waiting, 0);
 }

@@ -181,6 +181,36 @@ async fn a_bulk_decision_covers_what_the_filters_fit() {
     let until = "review keep --class dossiers --handed-to Kim --until 2100-01-01 --reason used";
     assert_eq!(desk.run(until).code, 0);
     assert_eq!(left(), ["\"dossiers:3\"", "\"dossiers:7\""]);
+    // Page after page.
+    let page = |more: &str| {
+        let (code, answer) = desk.json(&format!("review list --class dossiers {more}"));
+        assert_eq!(code, 0, "{answer}");
+        let queue = &answer["review"][0];
+        let records = queue["records"].as_array().unwrap().iter();
+        let ids = records.map(|one| one["id"].as_str().unwrap().to_owned());
+        (queue["waiting"].clone(), ids.collect::<Vec<_>>())
+    };
+    let (both, third, seventh) = (json!(2), "dossiers:3".to_owned(), "dossiers:7".to_owned());
+    assert_eq!(page("--limit 1"), (both.clone(), vec![seventh.clone()]));
+    assert_eq!(
+        page("--limit 1 --offset 1"),
+        (both.clone(), vec![third.clone()])
+    );
+    assert_eq!(
+        page("--sort trigger --descending --limit 1"),
+        (both.clone(), vec![third])
+    );
+    assert_eq!(page("--after-key 3"), (both, vec![seventh]));
+    for wrong in [
+        "--after-key 3 --sort trigger",
+        "--after-key x",
+        "--limit -1",
+        "--sort age",
+    ] {
+        let said = desk.run(&format!("review list --class dossiers {wrong}"));
+        assert_eq!(said.code, 2, "{wrong}: {said}");
+    }
+    assert_eq!(desk.run("review list --after-key 3").code, 2);
     // Nothing that fits is no fault.
     let said = desk.run("review approve --class dossiers --again --reason ok");
     assert_eq!(

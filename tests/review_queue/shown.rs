@@ -121,6 +121,33 @@ async fn a_record_that_is_queued_again_says_why() {
     assert_eq!(room.keys(&again).await, ["1"]);
 }
 
+/// A column that is not there is told before anybody needs it, and the class waits until then.
+#[tokio::test]
+async fn a_previewed_column_that_is_not_there_refuses_the_class() {
+    let url = office::open().await;
+    let toml = office::schedule().replace("\"amount\"]", "\"amuont\"]");
+    let plan = support::plan(&url, &toml, support::at(TODAY)).await;
+    let [refusal] = &plan.classes()[0].refusals[..] else {
+        panic!("{:?}", plan.classes()[0].refusals);
+    };
+    assert_eq!(
+        (
+            refusal.code.as_str(),
+            &*refusal.message,
+            refusal.hint.as_deref()
+        ),
+        (
+            "R0302",
+            "class `dossiers`: there is no column `amuont` in table `public.dossier` that reviewers could be shown",
+            Some("did you mean `amount`?")
+        )
+    );
+    let desk = crate::command::Desk::with(&url, &toml);
+    let said = desk.run("check");
+    assert_eq!(said.code, 2, "{said}");
+    assert!(said.out.contains("preview = ["), "{said}");
+}
+
 /// Rows are counted once by however many ways they hang on a record: replies below replies,
 /// a form that two photos share, a row that hangs on the record and on what hangs on it.
 #[tokio::test]

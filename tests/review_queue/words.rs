@@ -89,3 +89,17 @@ fn what_is_due_at_once_says_since_when() {
         "due at once, since consent_withdrawn_at IS NOT NULL"
     );
 }
+
+/// A person's request moves the last day to the day before it, and gives one to a record that
+/// has no trigger.
+#[test]
+fn what_a_person_asked_to_be_erased_says_so() {
+    let rule = rule("trigger = \"closed_on\"\nperiod = \"8 years\"\ndisposal = \"delete\"");
+    let day = |text: &str| Some(text.parse::<NaiveDate>().unwrap());
+    let said = |trigger| rule.why(CountedFrom::Trigger(0), trigger, day("2026-11-22"));
+    assert_eq!(
+        said(day("2025-01-01")),
+        "closed on 1 January 2025, and its erasure was asked for on 23 November 2026"
+    );
+    assert_eq!(said(None), "its erasure was asked for on 23 November 2026");
+}
