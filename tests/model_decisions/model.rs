@@ -1,0 +1,684 @@
+//! What the rules say, in plain Rust: what people decided, who decides about a row, and what a
+//! pass does. Written from the rules' page; it knows nothing of SQL.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate};
+
+use crate::steps::{Change, Form, On, Step, Verdict};
+use crate::world::{Class, Disposal, Gate, REDACTED, Row, Schedule, Table};
+
+pub type RowId = (Table, i64);
+
+#[derive(Debug, Clone)]
+pub struct Hold {
+    pub tag: u32,
+    pub on: On,
+    /// What the class claimed when the hold was placed.
+    pub claimed: Option<&'static str>,
+    pub until: Option<NaiveDate>,
+    pub not_before: Option<NaiveDate>,
+    pub released: bool,
+    pub expired: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Approval {
+    pub class: Class,
+    pub id: i64,
+    pub trigger: Option<NaiveDate>,
+    pub last: Option<NaiveDate>,
+    pub by: &'static str,
+    /// Used up, revoked, or taken back by keeping the record.
+    pub over: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Flag {
+    pub class: Class,
+    pub trigger: Option<NaiveDate>,
+    pub last: Option<NaiveDate>,
+    pub on: NaiveDate,
+}
+
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub class: &'static str,
+    pub until: Option<NaiveDate>,
+    pub withdrawn: bool,
+}
+
+/// A line of the ledger about a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    pub action: String,
+    pub class: String,
+    pub table: String,
+    pub id: i64,
+    pub trigger: Option<NaiveDate>,
+    pub last: Option<NaiveDate>,
+}
+
+/// What a pass reports of a class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub flagged: u64,
+    pub anonymised: u64,
+    pub deleted: u64,
+    pub dependants: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub today: NaiveDate,
+    pub schedule: Schedule,
+    pub rows: BTreeMap<RowId, Row>,
+    pub holds: Vec<Hold>,
+    pub approvals: Vec<Approval>,
+    pub flags: BTreeMap<(&'static str, i64), Flag>,
+    pub orders: Vec<Order>,
+    pub paused: Vec<Option<&'static str>>,
+    /// Whose erasure is asked for, and since when.
+    pub erasures: BTreeMap<&'static str, NaiveDate>,
+    /// Every line of the ledger about a row, and the name of every other entry.
+    pub lines: Vec<Line>,
+    pub entries: Vec<&'static str>,
+    /// What happened how often.
+    pub seen: BTreeMap<&'static str, u64>,
+    /// Numbers of rows that passes have deleted, which may be given again.
+    pub free: BTreeSet<RowId>,
+}
+
+/// Why a claim is past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Trigger,
+    Consent,
+    Request,
+}
+
+/// A class that may claim a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    class: Class,
+    /// Whether it does, and nobody can doubt it.
+    sure: bool,
+    by: By,
+    past: bool,
+    pub trigger: Option<NaiveDate>,
+    pub last: Option<NaiveDate>,
+}
+
+/// What is to become of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    /// By this claim of the row.
+    Goes(usize),
+    /// Notice is given by this claim.
+    Noticed(usize),
+}
+
+impl Model {
+    pub fn new(today: NaiveDate, schedule: Schedule) -> Self {
+        Self {
+            today,
+            schedule,
+            rows: BTreeMap::new(),
+            holds: Vec::new(),
+            approvals: Vec::new(),
+            flags: BTreeMap::new(),
+            orders: Vec::new(),
+            paused: Vec::new(),
+            erasures: BTreeMap::new(),
+            lines: Vec::new(),
+            entries: Vec::new(),
+            seen: BTreeMap::new(),
+            free: BTreeSet::new(),
+        }
+    }
+
+    fn saw(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    /// Does a step; answers whether it could be done. A pass is [`Model::pass`].
+    pub fn step(&mut self, step: &Step) -> bool {
+        match step {
+            Step::Pass => return true,
+            Step::Days(days) => self.today = self.today + Days::new(*days),
+            Step::Insert(table, id, row) => {
+                let orphan = *table == Table::Page
+                    && !row
+                        .parent
+                        .is_some_and(|id| self.rows.contains_key(&(Table::Letter, id)));
+                if orphan || self.rows.contains_key(&(*table, *id)) {
+                    return false;
+                }
+                if self.free.remove(&(*table, *id)) {
+                    self.saw("a number given again");
+                }
+                self.rows.insert((*table, *id), row.clone());
+            }
+            Step::Update(table, id, change) => {
+                let Some(row) = self.rows.get_mut(&(*table, *id)) else {
+                    return false;
+                };
+                match change {
+                    Change::Day(day) => row.day = *day,
+                    Change::Person(person) => row.person = *person,
+                    Change::Kind(kind) => row.kind = *kind,
+                    Change::Name(name) => row.name.clone_from(name),
+                    Change::Withdrawn(day) => row.withdrawn = *day,
+                }
+            }
+            Step::Delete(table, id) => {
+                if self.rows.remove(&(*table, *id)).is_none() {
+                    return false;
+                }
+                if *table == Table::Letter {
+                    self.rows
+                        .retain(|(of, _), row| *of != Table::Page || row.parent != Some(*id));
+                }
+            }
+            Step::Hold {
+                tag,
+                on,
+                until,
+                not_before,
+                form,
+            } => {
+                let claimed = match on {
+                    On::Class(class) | On::Condition(class, _) => {
+                        self.schedule.class(class).and_then(|class| class.kind)
+                    }
+                    _ => None,
+                };
+                self.holds.push(Hold {
+                    tag: *tag,
+                    on: *on,
+                    claimed,
+                    until: *until,
+                    not_before: *not_before,
+                    released: false,
+                    expired: false,
+                });
+                self.entries.push("hold-placed");
+                self.saw(match form {
+                    Form::Hold => "a hold",
+                    Form::Exemption => "an exemption",
+                    Form::Restriction => "a restriction",
+                });
+            }
+            Step::Release(tag) => {
+                let open = |hold: &&mut Hold| hold.tag == *tag && !hold.released && !hold.expired;
+                let Some(hold) = self.holds.iter_mut().find(open) else {
+                    return false;
+                };
+                hold.released = true;
+                self.entries.push("hold-released");
+            }
+            Step::Review {
+                class,
+                ids,
+                verdict,
+                by,
+            } => {
+                let Some(found) = self.schedule.class(class).copied() else {
+                    return false;
+                };
+                let there = self.reviewed(class, ids);
+                if there.is_empty() {
+                    return false;
+                }
+                if *verdict != Verdict::Approve && *verdict != Verdict::HandOn {
+                    for approval in &mut self.approvals {
+                        let named = there.iter().any(|(id, ..)| *id == approval.id);
+                        approval.over |= approval.class.id == *class && named;
+                    }
+                }
+                for (id, trigger, last) in there {
+                    match verdict {
+                        Verdict::Approve => self.approvals.push(Approval {
+                            class: found,
+                            id,
+                            trigger,
+                            last,
+                            by,
+                            over: false,
+                        }),
+                        Verdict::Keep(until) => self.holds.push(Hold {
+                            tag: u32::MAX,
+                            on: On::Record(found.table, id),
+                            claimed: None,
+                            until: Some(*until),
+                            not_before: None,
+                            released: false,
+                            expired: false,
+                        }),
+                        Verdict::HandOn | Verdict::Revoke => {}
+                    }
+                }
+                self.entries.push(match verdict {
+                    Verdict::Approve => "approved",
+                    Verdict::Keep(_) => "kept",
+                    Verdict::HandOn => "handed-on",
+                    Verdict::Revoke => "approval-revoked",
+                });
+            }
+            Step::Instruct(class, until) => {
+                self.orders.push(Order {
+                    class,
+                    until: *until,
+                    withdrawn: false,
+                });
+                self.entries.push("instructed");
+            }
+            Step::Withdraw(class) => {
+                let mut any = false;
+                for order in &mut self.orders {
+                    if order.class == *class && !order.withdrawn {
+                        order.withdrawn = true;
+                        any = true;
+                        self.entries.push("instruction-withdrawn");
+                    }
+                }
+                return any;
+            }
+            Step::Pause(class) => {
+                self.paused.push(*class);
+                self.entries.push("paused");
+            }
+            Step::Resume(class) => {
+                let before = self.paused.len();
+                self.paused.retain(|paused| paused != class);
+                for _ in self.paused.len()..before {
+                    self.entries.push("resumed");
+                }
+                return self.paused.len() < before;
+            }
+            Step::Erase(person) => {
+                if self.erasures.contains_key(person) {
+                    return false;
+                }
+                self.erasures.insert(person, self.today);
+                self.entries.push("erasure-requested");
+            }
+            Step::TakeBack(person) => {
+                if self.erasures.remove(person).is_none() {
+                    return false;
+                }
+                self.entries.push("erasure-withdrawn");
+            }
+            Step::Schedule(edit) => self.schedule.edit(*edit),
+        }
+        true
+    }
+
+    /// The records of a class among these that a reviewer could be shown: with the days that
+    /// their decision binds.
+    pub fn reviewed(
+        &self,
+        class: &str,
+        ids: &[i64],
+    ) -> Vec<(i64, Option<NaiveDate>, Option<NaiveDate>)> {
+        let Some(class) = self.schedule.class(class) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for id in ids {
+            let Some(row) = self.rows.get(&(class.table, *id)) else {
+                continue;
+            };
+            let claims = self.claims(class.table, row);
+            let claim = claims
+                .iter()
+                .find(|claim| claim.class.id == class.id && claim.sure);
+            if let Some(claim) = claim.filter(|claim| claim.last.is_some()) {
+                found.push((*id, claim.trigger, claim.last));
+            }
+        }
+        found
+    }
+
+    /// Rule 3: every claim that is not FALSE, with its last day.
+    fn claims(&self, table: Table, row: &Row) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        for class in self.schedule.0.iter().filter(|class| class.table == table) {
+            let sure = match (class.kind, row.kind) {
+                (None, _) => true,
+                (Some(claimed), Some(kind)) if claimed != kind => continue,
+                (Some(_), kind) => kind.is_some(),
+            };
+            // What nobody believes counts for nothing.
+            let plausible = NaiveDate::from_ymd_opt(1990, 1, 1).unwrap();
+            let last = row
+                .day
+                .filter(|day| *day >= plausible)
+                .map(|day| day + chrono::Duration::days(class.period));
+            let over = last.is_some_and(|last| match class.maximum {
+                true => last <= self.today,
+                false => last < self.today,
+            });
+            let asked = row.person.and_then(|person| self.erasures.get(person));
+            let withdrawn = class.or_when && row.withdrawn.is_some();
+            let (by, past, last) = match asked.filter(|_| class.erasure_right) {
+                Some(asked) => (By::Request, true, asked.pred_opt()),
+                // Past by its trigger as well, it has that last day.
+                None if withdrawn => (By::Consent, true, last.filter(|_| over)),
+                None => (By::Trigger, over, last),
+            };
+            claims.push(Claim {
+                class: *class,
+                sure,
+                by,
+                past,
+                trigger: row.day,
+                last,
+            });
+        }
+        claims
+    }
+
+    fn binds(&self, hold: &Hold) -> bool {
+        let open = !hold.released && hold.until.is_none_or(|until| until >= self.today);
+        open || hold.not_before.is_some_and(|day| day > self.today)
+    }
+
+    fn covers(&self, hold: &Hold, table: Table, id: i64, row: &Row) -> bool {
+        let of = |kind: Option<&str>| match (kind, row.kind) {
+            (Some(wanted), Some(kind)) => wanted == kind,
+            _ => true,
+        };
+        match hold.on {
+            On::Record(on, key) => (on, key) == (table, id),
+            On::Person(person) => table != Table::Page && row.person == Some(person),
+            On::Class(class) => On::table(class) == table && of(hold.claimed),
+            On::Condition(class, kind) => {
+                On::table(class) == table && of(hold.claimed) && of(Some(kind))
+            }
+        }
+    }
+
+    fn held(&self, table: Table, id: i64, row: &Row) -> bool {
+        self.holds
+            .iter()
+            .any(|hold| self.binds(hold) && self.covers(hold, table, id, row))
+    }
+
+    fn pages(&self, letter: i64) -> Vec<i64> {
+        let of = |((table, id), row): (&RowId, &Row)| {
+            (*table == Table::Page && row.parent == Some(letter)).then_some(*id)
+        };
+        self.rows.iter().filter_map(of).collect()
+    }
+
+    /// The approvals that a claim has, each person's once.
+    fn approved(&self, claim: &Claim, id: i64) -> usize {
+        let good = self.approvals.iter().filter(|approval| {
+            !approval.over
+                && approval.class == claim.class
+                && approval.id == id
+                && approval.trigger == claim.trigger
+                && approval.last == claim.last
+        });
+        good.map(|approval| approval.by)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    fn flag(&self, claim: &Claim, id: i64) -> Option<&Flag> {
+        let flag = self.flags.get(&(claim.class.id, id))?;
+        let same =
+            flag.class == claim.class && flag.trigger == claim.trigger && flag.last == claim.last;
+        same.then_some(flag)
+    }
+
+    /// What is to become of a row, and what keeps it where it is past.
+    fn fate(&self, table: Table, id: i64, row: &Row) -> (Fate, Vec<Claim>, Vec<&'static str>) {
+        let claims = self.claims(table, row);
+        let mut why = Vec::new();
+        let minimums = claims.iter().filter(|claim| !claim.class.maximum);
+        let mut maximums = claims.iter().filter(|claim| claim.class.maximum);
+        let all_past = minimums.clone().all(|claim| claim.past);
+        let any_maximum = maximums.clone().next().is_none() || maximums.clone().any(|c| c.past);
+        if claims.is_empty() || !all_past || !any_maximum {
+            if !all_past && maximums.any(|claim| claim.past) {
+                why.push("a conflict");
+            }
+            return (Fate::Stays, claims, why);
+        }
+        // The latest last day; one that is none counts as the earliest. Then the mildest.
+        let order = |nth: &usize| {
+            let claim = &claims[*nth];
+            (claim.last, std::cmp::Reverse(claim.class.disposal))
+        };
+        let governs = (0..claims.len()).max_by_key(order).unwrap();
+        let governing = &claims[governs];
+        let done = match governing.class.disposal {
+            // One that is listed is listed: a request for erasure lists it no second time.
+            Disposal::Flag => self
+                .flags
+                .get(&(governing.class.id, id))
+                .is_some_and(|f| f.class == governing.class && f.trigger == governing.trigger),
+            Disposal::Anonymise => row.name == REDACTED,
+            Disposal::Delete => false,
+        };
+        if done {
+            return (Fate::Stays, claims, why);
+        }
+        if !governing.sure {
+            why.push("a claim in doubt");
+        }
+        if self.held(table, id, row) {
+            why.push("a hold");
+        }
+        if table == Table::Letter {
+            let held = self
+                .pages(id)
+                .iter()
+                .any(|page| self.held(Table::Page, *page, &self.rows[&(Table::Page, *page)]));
+            if held {
+                why.push("a hold on a page");
+            }
+        }
+        let mut notice = None;
+        for (nth, claim) in claims.iter().enumerate() {
+            let class = &claim.class;
+            if self
+                .paused
+                .iter()
+                .any(|paused| paused.is_none_or(|id| id == class.id))
+            {
+                why.push("a pause");
+            }
+            match class.gate {
+                Gate::None => {}
+                Gate::Review(people) => match self.approved(claim, id) {
+                    found if found >= people => {}
+                    0 => why.push("no approval"),
+                    _ => why.push("too few approvals"),
+                },
+                Gate::Instruction => {
+                    let good = |order: &Order| {
+                        order.class == class.id
+                            && !order.withdrawn
+                            && order.until.is_none_or(|until| until >= self.today)
+                    };
+                    if !self.orders.iter().any(good) {
+                        why.push("no instruction");
+                    }
+                }
+            }
+            if let (Some(days), By::Trigger) = (class.notice, claim.by) {
+                match self.flag(claim, id) {
+                    None => notice = Some(nth),
+                    Some(flag) if flag.on + Days::new(days as u64) > self.today => {
+                        why.push("a notice");
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        let fate = match notice {
+            _ if !why.is_empty() => Fate::Stays,
+            Some(nth) => Fate::Noticed(nth),
+            None => Fate::Goes(governs),
+        };
+        (fate, claims, why)
+    }
+
+    /// Holds that are over since the last pass; answers how many are noted.
+    pub fn note_expired(&mut self) -> u64 {
+        let mut over = 0;
+        for hold in &mut self.holds {
+            let ended = hold.until.is_some_and(|until| until < self.today);
+            if ended && !hold.released && !hold.expired {
+                hold.expired = true;
+                over += 1;
+            }
+        }
+        for _ in 0..over {
+            self.entries.push("hold-expired");
+            self.saw("a hold's end passed");
+        }
+        over
+    }
+
+    /// A pass; answers what it reports of each class.
+    pub fn pass(&mut self) -> BTreeMap<&'static str, Counts> {
+        let mut counts: BTreeMap<&'static str, Counts> = self
+            .schedule
+            .0
+            .iter()
+            .map(|class| (class.id, Counts::default()))
+            .collect();
+        let judged: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|((table, _), _)| *table != Table::Page)
+            .map(|((table, id), row)| (*table, *id, self.fate(*table, *id, row)))
+            .collect();
+        for (table, id, (fate, claims, why)) in judged {
+            self.note(id, &claims, &why);
+            let (nth, action) = match fate {
+                Fate::Stays => continue,
+                Fate::Goes(nth) => (nth, claims[nth].class.disposal),
+                Fate::Noticed(nth) => (nth, Disposal::Flag),
+            };
+            let claim = claims[nth];
+            let class = claim.class.id;
+            let count = counts.get_mut(class).unwrap();
+            let line = |action: &str, table: Table, id: i64| Line {
+                action: action.to_owned(),
+                class: class.to_owned(),
+                table: table.name().to_owned(),
+                id,
+                trigger: claim.trigger,
+                last: claim.last,
+            };
+            match action {
+                Disposal::Flag => {
+                    count.flagged += 1;
+                    self.lines.push(line("flagged", table, id));
+                    let flag = Flag {
+                        class: claim.class,
+                        trigger: claim.trigger,
+                        last: claim.last,
+                        on: self.today,
+                    };
+                    self.flags.insert((class, id), flag);
+                }
+                Disposal::Anonymise => {
+                    count.anonymised += 1;
+                    self.lines.push(line("anonymised", table, id));
+                    self.rows.get_mut(&(table, id)).unwrap().name = REDACTED.to_owned();
+                }
+                Disposal::Delete => {
+                    count.deleted += 1;
+                    self.lines.push(line("deleted", table, id));
+                    let pages = if table == Table::Letter {
+                        self.pages(id)
+                    } else {
+                        Vec::new()
+                    };
+                    for page in pages {
+                        count.dependants += 1;
+                        self.lines.push(line("deleted", Table::Page, page));
+                        self.rows.remove(&(Table::Page, page));
+                        self.free.insert((Table::Page, page));
+                    }
+                    self.rows.remove(&(table, id));
+                    self.free.insert((table, id));
+                    for claim in &claims {
+                        self.flags.remove(&(claim.class.id, id));
+                    }
+                }
+            }
+            if let Fate::Noticed(_) = fate {
+                self.saw("a notice begun");
+                continue;
+            }
+            self.saw(match action {
+                Disposal::Flag => "flagged",
+                Disposal::Anonymise => "anonymised",
+                Disposal::Delete => "deleted",
+            });
+            self.saw(match claim.by {
+                By::Request => "erased by request",
+                By::Consent => "gone without consent",
+                By::Trigger if claim.class.notice.is_some() => "gone after notice",
+                By::Trigger => "gone by its trigger",
+            });
+            if claims.len() > 1 {
+                self.saw("gone by two classes");
+            }
+            for claim in claims {
+                if claim.class.gate == Gate::Instruction {
+                    self.saw("gone by instruction");
+                }
+                for approval in &mut self.approvals {
+                    let its = approval.class.id == claim.class.id && approval.id == id;
+                    let good = approval.trigger == claim.trigger && approval.last == claim.last;
+                    if its && good && approval.class == claim.class && !approval.over {
+                        approval.over = true;
+                        *self.seen.entry("an approval used up").or_default() += 1;
+                    }
+                }
+            }
+        }
+        self.entries.push("run-finished");
+        counts
+    }
+
+    /// Counts what kept a record.
+    fn note(&mut self, id: i64, claims: &[Claim], why: &[&'static str]) {
+        let requested = claims.iter().any(|claim| claim.by == By::Request);
+        for reason in why {
+            self.saw(reason);
+        }
+        match why {
+            ["a hold"] if requested => self.saw("a request refused by a hold"),
+            ["a hold"] => self.saw("saved only by a hold"),
+            ["a hold on a page"] => self.saw("saved only by a hold on a page"),
+            _ => {}
+        }
+        for claim in claims {
+            if why.contains(&"no approval")
+                && self.approvals.iter().any(|approval| {
+                    approval.class.id == claim.class.id && approval.id == id && !approval.over
+                })
+            {
+                self.saw("an approval void");
+            }
+            let ended = |order: &Order| {
+                order.class == claim.class.id
+                    && !order.withdrawn
+                    && order.until.is_some_and(|until| until < self.today)
+            };
+            if why.contains(&"no instruction") && self.orders.iter().any(ended) {
+                self.saw("an instruction over");
+            }
+        }
+    }
+}
