@@ -214,11 +214,7 @@ async fn a_person_sees_it_on_a_terminal_of_a_hundred_columns() {
     // Days past change with the day, the digest with the file.
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
-    let text = text
-        .lines()
-        .map(|line| masked(line))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let text = text.lines().map(masked).collect::<Vec<_>>().join("\n");
     settings.bind(|| insta::assert_snapshot!("terminal", text));
 }
 
