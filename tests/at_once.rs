@@ -137,6 +137,35 @@ async fn what_is_withdrawn_goes_at_once_and_the_ledger_says_from_what_it_was_cou
     );
 }
 
+/// What was late by its date stays late since then; what was not is late since no day.
+#[tokio::test]
+async fn withdrawing_consent_makes_no_old_debt_young() {
+    let url = open().await;
+    support::sql(
+        &url,
+        "UPDATE photo SET withdrawn_on = '2026-11-01' WHERE id = 'p'",
+    )
+    .await;
+    let mut conn = support::ours(&url).await;
+    let parsed = support::schedule(&photos(""));
+    let drawn = survey::draw(&mut conn, &parsed, support::at(TODAY))
+        .await
+        .unwrap();
+    let debt = survey::debt(&mut conn, &drawn).await.unwrap();
+    let one = &debt.classes[0].reasons[0];
+    assert_eq!(
+        (debt.late, one.records, one.since.to_string()),
+        (1, 1, "2021-05-02".to_owned())
+    );
+    let overview = survey::overview(&mut conn, &drawn).await.unwrap();
+    assert_eq!(
+        overview.classes[0]
+            .oldest_overdue
+            .map(|day| day.to_string()),
+        Some("2021-05-01".to_owned())
+    );
+}
+
 #[tokio::test]
 async fn what_is_withdrawn_after_a_pass_goes_with_the_next() {
     let url = open().await;

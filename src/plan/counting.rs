@@ -318,7 +318,11 @@ impl Judge<'_> {
     pub fn past_since(&self, class: &Class, dispose: &Dispose, a: &str) -> String {
         let erased = self.erased(class, a);
         if erased == "FALSE" {
-            return self.last_day_now(class, dispose, a);
+            // Also of what is past at once: it was late by its trigger before.
+            return match dispose.stages.is_empty() {
+                true => self.last_day_by_trigger(class, dispose, a),
+                false => self.last_day_now(class, dispose, a),
+            };
         }
         let asked = format!(
             "CASE WHEN {erased} THEN {} END",

@@ -141,7 +141,7 @@ pub(super) fn oldest(
     format!(
         "SELECT min(q.day)::text FROM (SELECT {} AS day, {} AS s FROM {} AS t WHERE ({}) AND ({})) q \
          WHERE q.s NOT IN ('done', 'retained')",
-        judge.last_day_now(class, dispose, "t"),
+        judge.past_since(class, dispose, "t"),
         state(judge, class, dispose, relations, table),
         table.name.quoted(),
         judge.claims(class, "t"),
