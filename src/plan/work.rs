@@ -309,16 +309,26 @@ fn parts(judge: &Judge<'_>, part: &Part<'_>) -> Work {
             },
         },
     };
+    // Of a class with stages, at whichever step the record is.
+    let whole = class.dispose().filter(|own| !own.stages.is_empty());
+    let (past, done) = match whole {
+        None => (
+            judge.past(class, dispose, "t"),
+            judge.done(class, dispose, "t"),
+        ),
+        Some(own) => (
+            judge.by_step(class, own, "t", |_| "TRUE".to_owned()),
+            judge.by_step(class, own, "t", |step| judge.done(class, step, "t")),
+        ),
+    };
     let held = format!(
-        "SELECT count(*) FROM {} AS t WHERE ({}) AND ({}) AND ({}) AND NOT ({})",
+        "SELECT count(*) FROM {} AS t WHERE ({}) AND ({past}) AND ({}) AND NOT ({done})",
         table.name.quoted(),
         judge.claims(class, "t"),
-        judge.past(class, dispose, "t"),
         super::judge::any(vec![
             judge.held(table, "t"),
             judge.dependant_held(relations, table, "t")
         ]),
-        judge.done(class, dispose, "t"),
     );
     let forget = if flags {
         None
