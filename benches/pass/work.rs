@@ -227,7 +227,8 @@ async fn pass(conn: &mut PgConnection, kind: Kind, throttle: Throttle) -> Result
         stores: &Stores::default(),
         log: None,
         only: &[],
-        next: None,
+        but: &[],
+        next: &|_| None,
         stop: &CancellationToken::new(),
         observe: &|event| {
             if let (Event::Batch(_, records, took), Ok(mut seen)) = (event, seen.lock()) {

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
+use super::turn::Turn;
 use super::{processors, subjects};
 use crate::enforce::{
     self, EnforceError, ErasureReport, ErasureStatus, Event, Maintenance, Pass, RunReport, Throttle,
@@ -47,6 +48,8 @@ pub struct Order<'a> {
     pub full_speed: bool,
     /// Only these classes; empty for all.
     pub only: &'a [ClassId],
+    /// Those whose timetables called for the pass; `None` where a person did.
+    pub due: Option<&'a Turn>,
     /// The plan that was looked at, by the first digits of its digest; another one is not
     /// executed.
     pub on_plan: Option<&'a str>,
@@ -54,6 +57,16 @@ pub struct Order<'a> {
     pub stop: &'a CancellationToken,
     /// Told what happens.
     pub observe: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Order<'_> {
+    /// Whether processors are told of this class: they follow the schedule's timetable.
+    pub(super) fn tells(&self, id: &ClassId) -> bool {
+        match self.due {
+            Some(turn) => turn.rest,
+            None => self.only.is_empty() || self.only.contains(id),
+        }
+    }
 }
 
 /// Why there was no pass, or only a part of one.
@@ -256,6 +269,14 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
     }
     log.publish(conn, order.now).await?;
     let holder = holder();
+    let (only, but) = match order.due {
+        Some(turn) => turn.classes(acting),
+        None => (order.only.to_vec(), Vec::new()),
+    };
+    let next = |id: &ClassId| {
+        let every = acting.every_of(id);
+        every.next_after(order.now, acting.time_zone())
+    };
     let pass = Pass {
         actor: order.actor,
         holder: &holder,
@@ -263,8 +284,9 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         throttle: throttle(order.settings, order.full_speed),
         stores: &stores,
         log: Some(&log),
-        only: order.only,
-        next: acting.every().next_after(order.now, acting.time_zone()),
+        only: &only,
+        but: &but,
+        next: &next,
         stop: order.stop,
         observe: order.observe,
     };

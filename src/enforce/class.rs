@@ -127,7 +127,7 @@ pub(super) async fn run(
             &remembered,
             context.class.is_maximum,
             context.plan.now(),
-            context.pass.next,
+            (context.pass.next)(&context.class.id),
         );
         match walk
             .along(conn, scan, remembered.swept, budget, Leave::Swept)

@@ -29,6 +29,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Stores;
+use crate::ident::ClassId;
 use crate::ledger::publish::Log;
 use crate::ledger::store::Signed;
 use crate::plan::Plan;
@@ -84,13 +85,23 @@ pub struct Pass<'a> {
     /// Where the ledger is signed and published; without one it is only sealed.
     pub log: Option<&'a Log>,
     /// Only these classes; empty for all.
-    pub only: &'a [crate::ident::ClassId],
-    /// When the next pass is due, so that each sweep ends in time; `None` to finish it now.
-    pub next: Option<DateTime<Utc>>,
+    pub only: &'a [ClassId],
+    /// None of these: their own timetables call them at other times.
+    pub but: &'a [ClassId],
+    /// When the next pass over a class is due, so that each sweep ends in time; `None` to
+    /// finish it now.
+    pub next: &'a (dyn Fn(&ClassId) -> Option<DateTime<Utc>> + Sync),
     /// Asked between batches.
     pub stop: &'a CancellationToken,
     /// Told what happens. Never told of a record's contents or key.
     pub observe: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Pass<'_> {
+    /// Whether the pass is over this class.
+    pub(crate) fn takes(&self, id: &ClassId) -> bool {
+        (self.only.is_empty() || self.only.contains(id)) && !self.but.contains(id)
+    }
 }
 
 /// What an observer is told.

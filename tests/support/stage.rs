@@ -220,7 +220,8 @@ impl Run {
             stores: &self.stores,
             log: None,
             only: &self.only,
-            next,
+            but: &[],
+            next: &|_| next,
             stop: &self.stop,
             observe,
         };
