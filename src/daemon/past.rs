@@ -78,22 +78,26 @@ async fn lasts(
         .iter()
         .map(|id| id.as_ref().map_or("", ClassId::as_str))
         .collect();
-    // A pass for a part of the classes says for which from its beginning.
+    // A pass for a part of the classes says for which from its beginning. For a class that was
+    // in none yet, what counts is the first pass under the version that is in force.
     let rows: Vec<(i64, DateTime<Utc>, bool, bool)> = sqlx::query_as(
-        "SELECT t.nth, r.started_at, r.finished_at IS NOT NULL, r.actor = $1
+        "SELECT t.nth, coalesce(r.started_at, v.first), coalesce(r.ended, true), coalesce(r.ours, false)
            FROM unnest($2::text[]) WITH ORDINALITY AS t (name, nth)
-          CROSS JOIN LATERAL (
-                SELECT started_at, finished_at, actor
+          CROSS JOIN (SELECT min(started_at) AS first FROM retentiond.run WHERE schedule_digest = $3) AS v
+           LEFT JOIN LATERAL (
+                SELECT started_at, finished_at IS NOT NULL AS ended, actor = $1 AS ours
                   FROM retentiond.run
                  WHERE coalesce(report -> 'only', '[]') IN ('[]', 'null')
                    AND NOT coalesce(report -> 'but' ? t.name, false)
                     OR coalesce(report -> 'only' ? t.name, false)
                  ORDER BY started_at DESC, run_id DESC
-                 LIMIT 1) AS r
+                 LIMIT 1) AS r ON true
+          WHERE coalesce(r.started_at, v.first) IS NOT NULL
           ORDER BY t.nth",
     )
     .bind(actor)
     .bind(&names)
+    .bind(&schedule.digest()[..])
     .fetch_all(conn)
     .await
     .map_err(TickError::Bookkeeping)?;
