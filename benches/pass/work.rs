@@ -228,6 +228,7 @@ async fn pass(conn: &mut PgConnection, kind: Kind, throttle: Throttle) -> Result
         log: None,
         only: &[],
         but: &[],
+        guards: None,
         next: &|_| None,
         stop: &CancellationToken::new(),
         observe: &|event| {

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::turn::Turn;
 use super::{processors, subjects};
 use crate::enforce::{
-    self, EnforceError, ErasureReport, ErasureStatus, Event, Maintenance, Pass, RunReport, Throttle,
+    self, EnforceError, ErasureReport, ErasureStatus, Event, Guards, Maintenance, Pass, RunReport,
+    Throttle,
 };
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
@@ -151,6 +152,22 @@ pub fn throttle(settings: &Settings, full_speed: bool) -> Throttle {
     }
 }
 
+/// What the settings have a pass of the timetable wait for.
+#[must_use]
+pub fn guards(settings: &Settings, acting: &Schedule) -> Guards {
+    let set = settings.guards();
+    Guards {
+        quiet: set
+            .quiet
+            .map(|(from, until)| (from, until, acting.time_zone())),
+        transaction: set.longest_transaction,
+        replica: set.replica_lag,
+        archive: set.archive_failing,
+        patience: set.patience,
+        ..Guards::default()
+    }
+}
+
 /// The time limits of the settings.
 #[must_use]
 pub fn limits(settings: &Settings) -> Limits {
@@ -277,6 +294,7 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         let every = acting.every_of(id);
         every.next_after(order.now, acting.time_zone())
     };
+    let guards = guards(order.settings, acting);
     let pass = Pass {
         actor: order.actor,
         holder: &holder,
@@ -287,6 +305,7 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         only: &only,
         but: &but,
         next: &next,
+        guards: order.due.and(Some(&guards)),
         stop: order.stop,
         observe: order.observe,
     };

@@ -14,6 +14,7 @@ mod erase;
 mod error;
 mod files;
 mod follow;
+mod guard;
 mod keys;
 mod limit;
 mod locked;
@@ -36,6 +37,7 @@ use crate::plan::Plan;
 
 pub use erase::{ErasureReport, ErasureStatus, Maintenance, erase};
 pub use error::EnforceError;
+pub use guard::{Guards, Why};
 pub use pass::pass;
 pub use report::{ClassReport, Outcome, ProcessorReport, RunReport, Skipped, Status};
 
@@ -91,6 +93,8 @@ pub struct Pass<'a> {
     /// When the next pass over a class is due, so that each sweep ends in time; `None` to
     /// finish it now.
     pub next: &'a (dyn Fn(&ClassId) -> Option<DateTime<Utc>> + Sync),
+    /// What it waits for between batches; `None` where a person ordered it.
+    pub guards: Option<&'a Guards>,
     /// Asked between batches.
     pub stop: &'a CancellationToken,
     /// Told what happens. Never told of a record's contents or key.
@@ -111,6 +115,10 @@ pub enum Event<'a> {
     Began(&'a crate::plan::ClassPlan),
     /// A batch was committed: records acted on so far in this class, and how long it took.
     Batch(&'a crate::ident::ClassId, u64, Duration),
+    /// The pass waits before the next batch of a class, and why. Said again while it waits.
+    Waits(&'a crate::ident::ClassId, Why),
+    /// It goes on although the reason is still there: its patience has run out.
+    Impatient(&'a crate::ident::ClassId, Why),
     /// A class is finished, or was passed over.
     Ended(&'a ClassReport),
     /// Something failed; already in words that may be logged.

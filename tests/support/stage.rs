@@ -221,6 +221,7 @@ impl Run {
             log: None,
             only: &self.only,
             but: &[],
+            guards: None,
             next: &|_| next,
             stop: &self.stop,
             observe,
