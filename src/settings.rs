@@ -48,6 +48,7 @@ pub const SYSTEM_STATE: &str = "/var/lib/retentiond";
 pub struct Settings {
     database: Database,
     throttle: Throttle,
+    guards: Guards,
     stores: BTreeMap<String, PathBuf>,
     log: Log,
     ledger: Ledger,
@@ -159,6 +160,26 @@ pub struct Throttle {
     statement_timeout: Duration,
 }
 
+/// What the service's passes wait for between batches; `None` where it is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guards {
+    /// Hours of the day in which nothing is done, in the schedule's zone.
+    pub quiet: Option<(NaiveTime, NaiveTime)>,
+    /// The oldest transaction of somebody else that is not waited for.
+    pub longest_transaction: Option<Duration>,
+    /// How far a replica may be behind.
+    pub replica_lag: Option<Duration>,
+    /// How long the archiver may go on failing.
+    pub archive_failing: Option<Duration>,
+    /// How long a pass waits for these in all, apart from the quiet hours.
+    pub patience: Duration,
+}
+
+/// Nought switches a guard off.
+fn seconds(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
 /// What the log looks like. What it never holds is no setting: personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
@@ -263,6 +284,13 @@ impl Settings {
                     raw.throttle.statement_timeout_milliseconds,
                 ),
             },
+            guards: Guards {
+                quiet: raw.throttle.quiet.as_deref().and_then(window),
+                longest_transaction: seconds(raw.throttle.longest_transaction_seconds),
+                replica_lag: seconds(raw.throttle.replica_lag_seconds),
+                archive_failing: seconds(raw.throttle.archive_failing_seconds),
+                patience: Duration::from_secs(raw.throttle.patience_seconds),
+            },
             stores: raw
                 .stores
                 .into_iter()
@@ -314,6 +342,12 @@ impl Settings {
     #[must_use]
     pub fn throttle(&self) -> Throttle {
         self.throttle
+    }
+
+    /// What the service's passes wait for between batches.
+    #[must_use]
+    pub fn guards(&self) -> Guards {
+        self.guards
     }
 
     /// The folders that the schedule's `files = [{ store = … }]` name, by name.
@@ -529,6 +563,11 @@ struct RawThrottle {
     batch_milliseconds: u64,
     lock_timeout_milliseconds: u64,
     statement_timeout_milliseconds: u64,
+    quiet: Option<String>,
+    longest_transaction_seconds: u64,
+    replica_lag_seconds: u64,
+    archive_failing_seconds: u64,
+    patience_seconds: u64,
 }
 
 impl Default for RawThrottle {
@@ -538,6 +577,11 @@ impl Default for RawThrottle {
             batch_milliseconds: 150,
             lock_timeout_milliseconds: 2_000,
             statement_timeout_milliseconds: 60_000,
+            quiet: None,
+            longest_transaction_seconds: 1_800,
+            replica_lag_seconds: 60,
+            archive_failing_seconds: 900,
+            patience_seconds: 600,
         }
     }
 }

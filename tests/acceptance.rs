@@ -54,6 +54,7 @@ async fn pass(url: &str, toml: &str) -> Result<RunReport, TickError> {
         patience: Duration::ZERO,
         full_speed: true,
         only: &[],
+        due: None,
         on_plan: None,
         stop: &CancellationToken::new(),
         observe: &|_| (),

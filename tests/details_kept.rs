@@ -78,6 +78,7 @@ impl Office {
             patience: Duration::ZERO,
             full_speed: true,
             only: &[],
+            due: None,
             on_plan: None,
             stop: &CancellationToken::new(),
             observe: &|_| (),

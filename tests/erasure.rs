@@ -96,6 +96,7 @@ async fn pass_with(url: &str, toml: &str, settings: &[(&str, &str)]) -> RunRepor
         patience: Duration::ZERO,
         full_speed: true,
         only: &[],
+        due: None,
         on_plan: None,
         stop: &CancellationToken::new(),
         observe: &|_| (),

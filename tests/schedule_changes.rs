@@ -309,6 +309,13 @@ const TABLE: &[Row] = &[
         &["class `applicants`: `erasure_right` is false instead of true"],
     ),
     row(
+        (CLASS, "every"),
+        "trigger = \"decided_on\"",
+        "trigger = \"decided_on\"\nevery = \"0 0 6 * * *\"",
+        BOTH,
+        &["class `applicants`: its timetable is \"0 0 6 * * *\" instead of the schedule's"],
+    ),
+    row(
         (CLASS, "or_when"),
         "trigger = \"decided_on\"",
         "trigger = \"decided_on\"\nor_when = \"withdrawn\"",

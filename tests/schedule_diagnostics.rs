@@ -279,6 +279,7 @@ fn cases() -> Vec<(Code, Vec<String>)> {
             vec![
                 and("limit = \"maximum\"").replace("2 * * *", "2 * * sun"),
                 and("limit = \"maximum\"").replace("0 0 2 * * *", "30 2 * * 1-6"),
+                and("limit = \"maximum\"\nevery = \"0 0 3 * * mon-fri\""),
             ],
         ),
         (
@@ -505,7 +506,7 @@ fn the_part_of_a_condition_at_fault_is_underlined() {
 
 #[test]
 fn every_key_of_the_format_that_is_not_enforced_is_refused_as_such() {
-    for key in ["unit", "resweep", "hide_keys", "every"] {
+    for key in ["unit", "resweep", "hide_keys"] {
         let codes: Vec<Code> = faults(&and(&format!("{key} = \"x\"")))
             .items
             .iter()

@@ -205,6 +205,7 @@ fn what_the_reader_takes_it_takes() {
             "stages = [{ after = \"1 year\", disposal = \"anonymise\", anonymise = { name = \"null\" } }]"
         ),
         format!("{DELETES}or_when = \"withdrawn\"\nerasure_right = false"),
+        format!("{DELETES}every = \"0 0 6 * * mon-fri\""),
         anonymises("{ name = \"redact\", email = \"null\", \"answers.phone\" = \"remove\" }"),
     ];
     let validator = validator();
@@ -277,6 +278,9 @@ fn what_it_refuses_the_reader_refuses() {
         format!("{DELETES}from_end_of = \"year\""),
         format!("{DELETES}unless_active = []"),
         format!("{DELETES}or_when = true"),
+        format!("{DELETES}every = \"@daily\""),
+        format!("{DELETES}every = 6"),
+        format!("{RETAINS}every = \"0 0 6 * * *\"\n"),
         format!("{DELETES}erasure_right = \"no\""),
         format!("{RETAINS}erasure_right = false\n"),
         format!("{RETAINS}or_when = \"withdrawn\"\n"),

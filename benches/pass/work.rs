@@ -227,7 +227,9 @@ async fn pass(conn: &mut PgConnection, kind: Kind, throttle: Throttle) -> Result
         stores: &Stores::default(),
         log: None,
         only: &[],
-        next: None,
+        but: &[],
+        guards: None,
+        next: &|_| None,
         stop: &CancellationToken::new(),
         observe: &|event| {
             if let (Event::Batch(_, records, took), Ok(mut seen)) = (event, seen.lock()) {

@@ -315,6 +315,7 @@ async fn pass(
         patience: PATIENCE,
         full_speed: true,
         only: &[],
+        due: None,
         on_plan: None,
         stop: &stop,
         observe: &|event| progress.observe(event),

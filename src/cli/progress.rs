@@ -79,7 +79,7 @@ impl Progress {
                     self.say(&format!("{class}: {reason}"));
                 }
             }
-            Event::Published(_) => {}
+            Event::Published(_) | Event::Waits(..) | Event::Impatient(..) => {}
             Event::Unpublished(reason) => {
                 if self.style != Style::Silent {
                     self.say(&format!(

@@ -50,6 +50,7 @@ pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, F
         patience: PATIENCE,
         full_speed: arguments.full_speed,
         only: &only,
+        due: None,
         on_plan: on_plan.as_deref(),
         stop: &stop,
         observe: &|event| progress.observe(event),

@@ -43,6 +43,7 @@ mod subjects;
 pub mod tick;
 mod timekeeper;
 mod trouble;
+pub mod turn;
 mod watch;
 mod work;
 

@@ -12,6 +12,8 @@ use crate::plan::Standing;
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     told: Mutex<BTreeSet<(ClassId, String)>>,
+    /// What the pass waited for.
+    waits: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Teller {
@@ -48,6 +50,23 @@ impl Teller {
                 tracing::warn!(
                     now = what,
                     "ledger was published last from elsewhere; its head agrees"
+                );
+            }
+            Event::Waits(class, why) => {
+                let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+                if waits.insert(why.words()) {
+                    tracing::warn!(
+                        class = class.as_str(),
+                        why = why.words(),
+                        "pass waits between batches"
+                    );
+                }
+            }
+            Event::Impatient(class, why) => {
+                tracing::warn!(
+                    class = class.as_str(),
+                    why = why.words(),
+                    "pass has waited long enough and goes on"
                 );
             }
             Event::Ended(report) => ended(report),

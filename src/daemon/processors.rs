@@ -38,7 +38,7 @@ pub(super) async fn tell(
     let issued = told.len();
     report.entries += issued as u64;
     for stands in survey::processors(conn, &plan, true).await? {
-        let chosen = order.only.is_empty() || order.only.contains(&stands.class);
+        let chosen = order.tells(&stands.class);
         let is_told = told.iter().any(|one| one.id == stands.class);
         if chosen && !is_told {
             told.push(ProcessorReport {
@@ -71,7 +71,7 @@ async fn round(
     let stand = survey::processors(conn, plan, true).await;
     let stand = stand.map_err(|error| Round::Broken(error.into()))?;
     for (class, stands) in plan.processors().iter().zip(stand) {
-        let chosen = order.only.is_empty() || order.only.contains(&class.id);
+        let chosen = order.tells(&class.id);
         if !stands.to_issue || !chosen || order.stop.is_cancelled() {
             continue;
         }

@@ -3,6 +3,7 @@
 //! Its state is what an administrator would ask for: what is in force, what was refused,
 //! when the next pass is due, and what is being tried again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,11 @@ use super::notify::{Heartbeat, Notifier};
 use super::observe::Teller;
 use super::past::{self, Past};
 use super::trouble::{self, Trouble};
+use super::turn::{self, Turn};
 use super::watch::{PassOutcome, Watch};
 use super::work::{Orders, Passed, Work};
 use super::{DaemonError, Ended, Options, Signal, Timekeeper, observe};
+use crate::ident::ClassId;
 use crate::schedule::Schedule;
 use crate::survey::Versions;
 
@@ -77,6 +80,8 @@ pub async fn serve(options: Options, world: World) -> Result<Ended, DaemonError>
         }),
         doing: Doing::AskingPast,
         announced: None,
+        announced_own: BTreeMap::new(),
+        owed: None,
         options,
         timekeeper: world.timekeeper,
         ears: Ears {
@@ -110,6 +115,10 @@ struct Service {
     doing: Doing,
     /// The next pass that was last told of.
     announced: Option<DateTime<Utc>>,
+    /// The same of each class with a timetable of its own.
+    announced_own: BTreeMap<ClassId, DateTime<Utc>>,
+    /// Times that came while the database could not yet be asked for a missed pass.
+    owed: Option<(DateTime<Utc>, Turn)>,
     timekeeper: Timekeeper,
     ears: Ears,
     notifier: Notifier,
@@ -129,7 +138,7 @@ enum Doing {
     },
 }
 
-/// Something to do, tried until it works or the timetable comes round again.
+/// Something to do, tried until it works or a timetable comes round again.
 struct Task {
     at: DateTime<Utc>,
     errand: Errand,
@@ -137,14 +146,14 @@ struct Task {
     teller: Arc<Teller>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Errand {
     /// Ask the database whether a pass was missed.
     AskPast,
     /// Ask the database what is in force beside the file.
     AskForce,
-    /// Make a pass.
-    Pass(Occasion),
+    /// Make a pass over the classes whose turn it is.
+    Pass(Occasion, Turn),
 }
 
 /// Why a pass is made.
@@ -214,14 +223,33 @@ impl Service {
     fn look(&mut self, now: DateTime<Utc>) {
         match self.look_at_agenda(now) {
             Look::Early => {}
-            Look::Due(due) => {
+            Look::Due(due, mut turn) => {
                 if now - due > LATE {
                     let late_seconds = (now - due).num_seconds();
                     tracing::warn!(due = %due, late_seconds, "the clock or another pass let the time of a pass go by");
                 }
+                match self.task.take() {
+                    // Whose pass was still being tried is in this one.
+                    Some(Task {
+                        errand: Errand::Pass(_, waiting),
+                        ..
+                    }) => turn.join(waiting),
+                    // Other timetables may have come round while no process was there.
+                    Some(task)
+                        if matches!(task.errand, Errand::AskPast) && turn != self.everybody() =>
+                    {
+                        let (first, mut owed) = self.owed.take().unwrap_or((due, Turn::default()));
+                        owed.join(turn);
+                        self.owed = Some((first, owed));
+                        self.task = Some(task);
+                        return;
+                    }
+                    _ => {}
+                }
+                self.owed = None;
                 self.task = Some(Task {
                     at: now,
-                    errand: Errand::Pass(Occasion::Timetable(due)),
+                    errand: Errand::Pass(Occasion::Timetable(due), turn),
                     trouble: Trouble::default(),
                     teller: Arc::default(),
                 });
@@ -230,15 +258,25 @@ impl Service {
                 tracing::warn!(from = %from, to = %now, "the clock was put back; the timetable is read anew");
                 // A time that lies ahead again comes by itself; other tasks do not wait
                 // for an hour that was never.
-                self.task = self.task.take().filter(|task| match task.errand {
-                    Errand::Pass(Occasion::Timetable(due)) => due <= now,
-                    Errand::Pass(Occasion::Missed) | Errand::AskPast | Errand::AskForce => true,
+                self.owed = self.owed.take().filter(|(due, _)| *due <= now);
+                self.task = self.task.take().filter(|task| match &task.errand {
+                    Errand::Pass(Occasion::Timetable(due), _) => *due <= now,
+                    Errand::Pass(Occasion::Missed, _) | Errand::AskPast | Errand::AskForce => true,
                 });
                 if let Some(task) = &mut self.task {
                     task.at = task.at.min(now);
                 }
             }
         }
+    }
+
+    /// The turn of every timetable there is.
+    fn everybody(&self) -> Turn {
+        let mut turn = Turn::default();
+        for id in turn::timetables(self.timetable()) {
+            turn.join(Turn::of(id));
+        }
+        turn
     }
 
     fn look_at_agenda(&mut self, now: DateTime<Utc>) -> Look {
@@ -254,12 +292,29 @@ impl Service {
         }
         self.announced = due;
         match due {
-            Some(due) => tracing::info!(at = %due, local = self.local(due), "next pass"),
+            Some(due) => {
+                let turn = self.agenda.turn().words();
+                tracing::info!(at = %due, local = self.local(due), turn, "next pass");
+            }
             None => tracing::warn!("the timetable has no further pass"),
         }
+        self.announce_own();
         if self.task.is_none() {
             self.go(Doing::Waiting);
         }
+    }
+
+    /// Tells when each class with a timetable of its own is next, where that has changed.
+    fn announce_own(&mut self) {
+        let own: BTreeMap<ClassId, DateTime<Utc>> =
+            self.agenda.own().map(|(id, at)| (id.clone(), at)).collect();
+        for (id, at) in &own {
+            if self.announced_own.get(id) != Some(at) {
+                let class = id.as_str();
+                tracing::info!(class, at = %at, local = self.local(*at), "class is next");
+            }
+        }
+        self.announced_own = own;
     }
 
     /// One line for the service manager. What is wrong stays in it until it is mended.
@@ -301,13 +356,17 @@ impl Service {
     /// Tries the task that is there. `Some` when the service is to end.
     async fn attempt(&mut self, now: DateTime<Utc>) -> Option<Ended> {
         let mut task = self.task.take()?;
-        let (name, outcome) = match task.errand {
+        let (name, outcome) = match &task.errand {
             Errand::AskPast => ("looking for a missed pass", self.ask_past(now).await),
             Errand::AskForce => (
                 "looking for the schedule in force",
                 self.ask_versions(now).await,
             ),
-            Errand::Pass(occasion) => ("a pass", self.pass(occasion, now, &task.teller).await),
+            Errand::Pass(occasion, turn) => {
+                let (occasion, turn) = (*occasion, turn.clone());
+                let outcome = self.pass(occasion, turn, now, &task.teller).await;
+                ("a pass", outcome)
+            }
         };
         match outcome {
             Outcome::Ended(ended) => return Some(ended),
@@ -376,28 +435,39 @@ impl Service {
     }
 
     async fn ask_past(&mut self, now: DateTime<Utc>) -> Outcome {
-        let missed = match self.ask(now).await {
+        let past = match self.ask(now).await {
             Err(outcome) => return outcome,
-            Ok(Past::None) => {
-                tracing::info!("there never was a pass; the first is made when its time comes");
-                return Outcome::Done;
-            }
-            Ok(Past::Kept) => {
-                tracing::debug!("no pass was missed");
-                return Outcome::Done;
-            }
-            Ok(Past::Missed(due)) => {
-                tracing::warn!(missed = %due, "a pass was missed while the service was down; it is made now");
-                Errand::Pass(Occasion::Missed)
-            }
-            Ok(Past::BrokenOff(began)) => {
-                tracing::warn!(began = %began, "the last pass broke off; it is made again now");
-                Errand::Pass(Occasion::Missed)
-            }
+            Ok(past) => past,
         };
+        let (mut occasion, mut turn) = (Occasion::Missed, Turn::default());
+        match past {
+            Past::None => {
+                tracing::info!("there never was a pass; the first is made when its time comes");
+            }
+            Past::Kept => tracing::debug!("no pass was missed"),
+            Past::Missed(due, whose) => {
+                let words = whose.words();
+                tracing::warn!(missed = %due, turn = words, "a pass was missed while the service was down; it is made now");
+                turn = whose;
+            }
+            Past::BrokenOff(began, whose) => {
+                let words = whose.words();
+                tracing::warn!(began = %began, turn = words, "the last pass broke off; it is made again now");
+                turn = whose;
+            }
+        }
+        if let Some((due, owed)) = self.owed.take() {
+            if turn.is_nobody() {
+                occasion = Occasion::Timetable(due);
+            }
+            turn.join(owed);
+        }
+        if turn.is_nobody() {
+            return Outcome::Done;
+        }
         self.task = Some(Task {
             at: now,
-            errand: missed,
+            errand: Errand::Pass(occasion, turn),
             trouble: Trouble::default(),
             teller: Arc::default(),
         });
@@ -408,6 +478,7 @@ impl Service {
     async fn pass(
         &mut self,
         occasion: Occasion,
+        turn: Turn,
         now: DateTime<Utc>,
         teller: &Arc<Teller>,
     ) -> Outcome {
@@ -415,7 +486,7 @@ impl Service {
             Occasion::Timetable(due) => due,
             Occasion::Missed => now,
         };
-        tracing::info!(occasion = ?occasion, due = %due, schedule = self.force.digest(), "pass begun");
+        tracing::info!(occasion = ?occasion, due = %due, turn = turn.words(), schedule = self.force.digest(), "pass begun");
         if let Some(refused) = &self.refused {
             tracing::warn!(
                 refused,
@@ -427,6 +498,7 @@ impl Service {
             force: Arc::clone(&self.force),
             url: self.options.url.clone(),
             actor: self.options.actor.clone(),
+            turn,
             now,
             present: self.timekeeper.is_present(),
             teller: Arc::clone(teller),

@@ -9,9 +9,11 @@ use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
+use super::turn::Turn;
 use super::{processors, subjects};
 use crate::enforce::{
-    self, EnforceError, ErasureReport, ErasureStatus, Event, Maintenance, Pass, RunReport, Throttle,
+    self, EnforceError, ErasureReport, ErasureStatus, Event, Guards, Maintenance, Pass, RunReport,
+    Throttle,
 };
 use crate::files::{StoreError, Stores};
 use crate::ident::ClassId;
@@ -47,6 +49,8 @@ pub struct Order<'a> {
     pub full_speed: bool,
     /// Only these classes; empty for all.
     pub only: &'a [ClassId],
+    /// Those whose timetables called for the pass; `None` where a person did.
+    pub due: Option<&'a Turn>,
     /// The plan that was looked at, by the first digits of its digest; another one is not
     /// executed.
     pub on_plan: Option<&'a str>,
@@ -54,6 +58,16 @@ pub struct Order<'a> {
     pub stop: &'a CancellationToken,
     /// Told what happens.
     pub observe: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Order<'_> {
+    /// Whether processors are told of this class: they follow the schedule's timetable.
+    pub(super) fn tells(&self, id: &ClassId) -> bool {
+        match self.due {
+            Some(turn) => turn.rest,
+            None => self.only.is_empty() || self.only.contains(id),
+        }
+    }
 }
 
 /// Why there was no pass, or only a part of one.
@@ -135,6 +149,22 @@ pub fn throttle(settings: &Settings, full_speed: bool) -> Throttle {
         duty_cycle: settings.throttle().duty_cycle(),
         batch: settings.throttle().batch(),
         ..Throttle::CONSIDERATE
+    }
+}
+
+/// What the settings have a pass of the timetable wait for.
+#[must_use]
+pub fn guards(settings: &Settings, acting: &Schedule) -> Guards {
+    let set = settings.guards();
+    Guards {
+        quiet: set
+            .quiet
+            .map(|(from, until)| (from, until, acting.time_zone())),
+        transaction: set.longest_transaction,
+        replica: set.replica_lag,
+        archive: set.archive_failing,
+        patience: set.patience,
+        ..Guards::default()
     }
 }
 
@@ -256,6 +286,15 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
     }
     log.publish(conn, order.now).await?;
     let holder = holder();
+    let (only, but) = match order.due {
+        Some(turn) => turn.classes(acting),
+        None => (order.only.to_vec(), Vec::new()),
+    };
+    let next = |id: &ClassId| {
+        let every = acting.every_of(id);
+        every.next_after(order.now, acting.time_zone())
+    };
+    let guards = guards(order.settings, acting);
     let pass = Pass {
         actor: order.actor,
         holder: &holder,
@@ -263,8 +302,10 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         throttle: throttle(order.settings, order.full_speed),
         stores: &stores,
         log: Some(&log),
-        only: order.only,
-        next: acting.every().next_after(order.now, acting.time_zone()),
+        only: &only,
+        but: &but,
+        next: &next,
+        guards: order.due.and(Some(&guards)),
         stop: order.stop,
         observe: order.observe,
     };

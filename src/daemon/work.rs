@@ -18,6 +18,7 @@ use super::observe::Teller;
 use super::service::PATIENCE;
 use super::tick::{self, Order, TickError};
 use super::trouble;
+use super::turn::Turn;
 use super::watch::Watch;
 use crate::enforce::RunReport;
 
@@ -43,6 +44,7 @@ pub(super) struct Orders {
     pub(super) force: Arc<Force>,
     pub(super) url: SecretString,
     pub(super) actor: String,
+    pub(super) turn: Turn,
     pub(super) now: DateTime<Utc>,
     pub(super) present: bool,
     pub(super) teller: Arc<Teller>,
@@ -109,6 +111,7 @@ async fn make(orders: &Orders, stop: &CancellationToken) -> Result<RunReport, Ti
         patience: PATIENCE,
         full_speed: false,
         only: &[],
+        due: Some(&orders.turn),
         on_plan: None,
         stop,
         observe: &|event| {

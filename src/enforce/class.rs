@@ -127,7 +127,7 @@ pub(super) async fn run(
             &remembered,
             context.class.is_maximum,
             context.plan.now(),
-            context.pass.next,
+            (context.pass.next)(&context.class.id),
         );
         match walk
             .along(conn, scan, remembered.swept, budget, Leave::Swept)
@@ -168,6 +168,9 @@ enum Walked {
 const BUSY: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long it waits before it asks a guard again.
+const GUARDED_PAUSE: Duration = Duration::from_millis(500);
+
 struct Walk<'a, 'b> {
     context: &'b Context<'a>,
     report: &'b mut ClassReport,
@@ -188,6 +191,7 @@ impl Walk<'_, '_> {
         let mut busy = 0;
         let (mut after, mut seen, mut full) = (from, 0, false);
         loop {
+            self.mind(conn).await?;
             if self.context.pass.stop.is_cancelled() {
                 return Ok(Walked::Stopped);
             }
@@ -258,6 +262,28 @@ impl Walk<'_, '_> {
                 },
             }
         }
+    }
+
+    /// Waits while a guard says so, outside any transaction.
+    async fn mind(&mut self, conn: &mut PgConnection) -> Result<(), EnforceError> {
+        let pass = self.context.pass;
+        let Some(guards) = pass.guards else {
+            return Ok(());
+        };
+        while !pass.stop.is_cancelled() {
+            let why = guards.holds(conn, self.context.clock.now()).await;
+            let why = why.map_err(|e| EnforceError::from_sql("asking how the server is", &e))?;
+            let Some(why) = why else {
+                break;
+            };
+            (pass.observe)(Event::Waits(&self.context.class.id, why));
+            self.pause(GUARDED_PAUSE).await;
+            if guards.waited(why, GUARDED_PAUSE) {
+                (pass.observe)(Event::Impatient(&self.context.class.id, why));
+            }
+            self.keep(conn).await?;
+        }
+        Ok(())
     }
 
     /// Waits, unless it is asked to stop.

@@ -103,7 +103,7 @@ pub async fn erase(
         let Some(erasing) = &class.erasing else {
             continue;
         };
-        if pass.stop.is_cancelled() || !(pass.only.is_empty() || pass.only.contains(&class.id)) {
+        if pass.stop.is_cancelled() || !pass.takes(&class.id) {
             continue;
         }
         let open = match open(conn, class, pass).await {

@@ -14,6 +14,7 @@ mod erase;
 mod error;
 mod files;
 mod follow;
+mod guard;
 mod keys;
 mod limit;
 mod locked;
@@ -29,12 +30,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Stores;
+use crate::ident::ClassId;
 use crate::ledger::publish::Log;
 use crate::ledger::store::Signed;
 use crate::plan::Plan;
 
 pub use erase::{ErasureReport, ErasureStatus, Maintenance, erase};
 pub use error::EnforceError;
+pub use guard::{Guards, Why};
 pub use pass::pass;
 pub use report::{ClassReport, Outcome, ProcessorReport, RunReport, Skipped, Status};
 
@@ -84,13 +87,25 @@ pub struct Pass<'a> {
     /// Where the ledger is signed and published; without one it is only sealed.
     pub log: Option<&'a Log>,
     /// Only these classes; empty for all.
-    pub only: &'a [crate::ident::ClassId],
-    /// When the next pass is due, so that each sweep ends in time; `None` to finish it now.
-    pub next: Option<DateTime<Utc>>,
+    pub only: &'a [ClassId],
+    /// None of these: their own timetables call them at other times.
+    pub but: &'a [ClassId],
+    /// When the next pass over a class is due, so that each sweep ends in time; `None` to
+    /// finish it now.
+    pub next: &'a (dyn Fn(&ClassId) -> Option<DateTime<Utc>> + Sync),
+    /// What it waits for between batches; `None` where a person ordered it.
+    pub guards: Option<&'a Guards>,
     /// Asked between batches.
     pub stop: &'a CancellationToken,
     /// Told what happens. Never told of a record's contents or key.
     pub observe: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Pass<'_> {
+    /// Whether the pass is over this class.
+    pub(crate) fn takes(&self, id: &ClassId) -> bool {
+        (self.only.is_empty() || self.only.contains(id)) && !self.but.contains(id)
+    }
 }
 
 /// What an observer is told.
@@ -100,6 +115,10 @@ pub enum Event<'a> {
     Began(&'a crate::plan::ClassPlan),
     /// A batch was committed: records acted on so far in this class, and how long it took.
     Batch(&'a crate::ident::ClassId, u64, Duration),
+    /// The pass waits before the next batch of a class, and why. Said again while it waits.
+    Waits(&'a crate::ident::ClassId, Why),
+    /// It goes on although the reason is still there: its patience has run out.
+    Impatient(&'a crate::ident::ClassId, Why),
     /// A class is finished, or was passed over.
     Ended(&'a ClassReport),
     /// Something failed; already in words that may be logged.

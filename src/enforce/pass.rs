@@ -51,7 +51,7 @@ where
     let mut replans = 0;
     for id in ids {
         while let Some(class) = plan.class(&id).cloned() {
-            if pass.stop.is_cancelled() || !(pass.only.is_empty() || pass.only.contains(&id)) {
+            if pass.stop.is_cancelled() || !pass.takes(&id) {
                 reports.push(ClassReport::new(id.clone(), class.disposal, Status::Idle));
                 break;
             }
@@ -385,14 +385,19 @@ async fn remove_files(
 }
 
 async fn begin(conn: &mut PgConnection, plan: &Plan, pass: &Pass<'_>) -> Result<i64, EnforceError> {
+    // Which classes it is over is known also of a pass that breaks off: it tells whose times
+    // were missed.
+    let part = !(pass.only.is_empty() && pass.but.is_empty());
+    let begun = part.then(|| serde_json::json!({ "only": pass.only, "but": pass.but }));
     sqlx::query_scalar(
-        "INSERT INTO retentiond.run (started_at, plan_digest, schedule_digest, actor)
-         VALUES ($1, $2, $3, $4) RETURNING run_id",
+        "INSERT INTO retentiond.run (started_at, plan_digest, schedule_digest, actor, report)
+         VALUES ($1, $2, $3, $4, $5) RETURNING run_id",
     )
     .bind(plan.now())
     .bind(&plan.digest()[..])
     .bind(&plan.schedule_digest()[..])
     .bind(pass.actor)
+    .bind(begun)
     .fetch_one(conn)
     .await
     .map_err(|e| EnforceError::from_sql("beginning the pass", &e))
@@ -465,6 +470,8 @@ async fn finish(
         started: plan.now(),
         finished: clock.now(),
         outcome,
+        only: pass.only.to_vec(),
+        but: pass.but.to_vec(),
         classes,
         erasures: Vec::new(),
         processors: Vec::new(),

@@ -26,6 +26,12 @@ pub struct RunReport {
     pub finished: DateTime<Utc>,
     /// How it ended.
     pub outcome: Outcome,
+    /// The classes that it was ordered for; empty for every one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<ClassId>,
+    /// The classes that it left to their own timetables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub but: Vec<ClassId>,
     /// The classes, in the schedule's order.
     pub classes: Vec<ClassReport>,
     /// What became of the files of tables, for classes that ask for secure erasure.

@@ -484,6 +484,15 @@ impl Comparison<'_> {
             or_when.map_or_else(|| "nothing".to_owned(), Condition::text)
         };
         self.differs("or_when", "`or_when`", at_once(old), at_once(new));
+        // Its canonical form, so that another spelling is no difference.
+        let every = |dispose: &Dispose| {
+            let every = dispose.every.as_ref();
+            every.map_or_else(
+                || "the schedule's".to_owned(),
+                |every| quoted(every.canonical()),
+            )
+        };
+        self.differs("every", "its timetable", every(old), every(new));
     }
 }
 

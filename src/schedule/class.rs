@@ -10,6 +10,7 @@ use super::diagnostics::Place;
 use super::limits::Limits;
 use super::period::{Cutoff, Period};
 use super::rounding::EndOf;
+use super::timetable::Timetable;
 use crate::ident::{ClassId, Ident, TableName};
 
 /// One record class: which rows it claims, how long they are kept, what happens then.
@@ -100,6 +101,10 @@ pub struct Dispose {
     /// Whether a person can have the records erased before their time; `false` where a statute
     /// orders them kept.
     pub erasure_right: bool,
+    /// When passes over the class start, where that is not when the schedule's do. What a
+    /// record means does not depend on it, so that it is part of the schedule's digest and not
+    /// of the class's.
+    pub every: Option<Timetable>,
 }
 
 /// Something done to a record before its class's own disposal.
@@ -502,6 +507,12 @@ impl Class {
             Rule::Retain { .. } => None,
             Rule::Dispose(dispose) => Some(dispose),
         }
+    }
+
+    /// Its own timetable; `None` where the schedule's is followed.
+    #[must_use]
+    pub fn every(&self) -> Option<&Timetable> {
+        self.dispose()?.every.as_ref()
     }
 
     /// The document that orders it.

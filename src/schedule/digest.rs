@@ -94,6 +94,10 @@ pub(super) fn of_schedule(
     let mut classes: Vec<&Class> = classes.iter().collect();
     classes.sort_by_key(|class| class.id().as_str());
     canonical.number(classes.len());
+    let timetables: Vec<(&str, &str)> = classes
+        .iter()
+        .filter_map(|class| Some((class.id().as_str(), class.every()?.canonical())))
+        .collect();
     for class in classes {
         canonical.bytes(class.digest());
     }
@@ -104,6 +108,15 @@ pub(super) fn of_schedule(
         canonical.number(processors.len());
         for class in processors {
             canonical.bytes(class.digest());
+        }
+    }
+    // Not in the classes' own digests: another hour voids no approval.
+    if !timetables.is_empty() {
+        canonical.text("timetables");
+        canonical.number(timetables.len());
+        for (id, every) in timetables {
+            canonical.text(id);
+            canonical.text(every);
         }
     }
     canonical.finish()

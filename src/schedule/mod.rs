@@ -104,6 +104,13 @@ impl Schedule {
         &self.every
     }
 
+    /// When passes over a class start: its own timetable, or the schedule's.
+    #[must_use]
+    pub fn every_of(&self, id: &ClassId) -> &Timetable {
+        let own = self.class(id).and_then(Class::every);
+        own.unwrap_or(&self.every)
+    }
+
     /// What happens with a version that changes more than words.
     #[must_use]
     pub fn accept(&self) -> Accept {

@@ -83,7 +83,7 @@ impl Key {
 }
 
 /// Every key but `stores.NAME.path` and those of `ledger.webhooks.NAME`.
-pub const KEYS: [Key; 17] = [
+pub const KEYS: &[Key] = &[
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
     Key::new("throttle", "duty_cycle", Kind::Number(0.01, 1.0)),
@@ -98,6 +98,19 @@ pub const KEYS: [Key; 17] = [
         "statement_timeout_milliseconds",
         Kind::Whole(100, 3_600_000),
     ),
+    Key::new("throttle", "quiet", Kind::Window),
+    Key::new(
+        "throttle",
+        "longest_transaction_seconds",
+        Kind::Whole(0, 604_800),
+    ),
+    Key::new("throttle", "replica_lag_seconds", Kind::Whole(0, 604_800)),
+    Key::new(
+        "throttle",
+        "archive_failing_seconds",
+        Kind::Whole(0, 604_800),
+    ),
+    Key::new("throttle", "patience_seconds", Kind::Whole(0, 86_400)),
     Key::new("log", "format", Kind::Word(&["text", "json", "journal"])),
     Key::new(
         "log",

@@ -76,14 +76,19 @@ pub fn start(url: &str, schedule: &str, now: &str) -> Service {
 }
 
 pub fn start_with(url: &str, schedule: &str, now: &str, watchdog: Option<Duration>) -> Service {
-    start_in(url, schedule, now, watchdog, None)
+    start_in(url, schedule, now, watchdog, None, "")
+}
+
+/// Starts a service with more lines in the section `throttle` of its settings.
+pub fn start_guarded(url: &str, schedule: &str, now: &str, throttle: &str) -> Service {
+    start_in(url, schedule, now, None, None, throttle)
 }
 
 /// Starts a service that can be asked how it is, and where.
 pub async fn start_listening(url: &str, schedule: &str, now: &str) -> (Service, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = start_in(url, schedule, now, None, Some(listener));
+    let service = start_in(url, schedule, now, None, Some(listener), "");
     (service, address)
 }
 
@@ -93,6 +98,7 @@ fn start_in(
     now: &str,
     watchdog: Option<Duration>,
     listener: Option<TcpListener>,
+    throttle: &str,
 ) -> Service {
     let log = Log::listen();
     let folder = tempfile::tempdir().unwrap();
@@ -102,8 +108,9 @@ fn start_in(
     let config = folder.path().join("retentiond.toml");
     // The log's key outlives a service that is started again.
     let state = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
-    let text =
-        format!("[throttle]\nlock_timeout_milliseconds = 60000\n[state]\ndirectory = {state:?}\n");
+    let text = format!(
+        "[throttle]\nlock_timeout_milliseconds = 60000\n{throttle}\n[state]\ndirectory = {state:?}\n"
+    );
     fs::write(&config, text).unwrap();
     let settings = Settings::from_files(&[], Some(&config), std::iter::empty(), false).unwrap();
     let options = Options {

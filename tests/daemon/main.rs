@@ -5,6 +5,7 @@
 mod support;
 
 mod clock;
+mod guards;
 mod harness;
 mod log;
 mod process;
@@ -12,3 +13,4 @@ mod reload;
 mod stop;
 mod trouble;
 mod waiting;
+mod week;

@@ -55,7 +55,7 @@ pub fn read(root: &Path) -> Corpus {
     schedules.insert(format!("{HEAD}details_kept = \"6 years\"\nappeal_window = \"20 weeks\"\n{CLASS}disposal = \"retain\"\nowner = \"a\"\nreason = \"b\"\n"));
     schedules.insert(whole(
         "trigger = \"matter.closed_on\"\nplausible_from = 1950-01-01\ntrigger_zone = \"UTC\"\nfrom_end_of = \"financial year\"\n\
-         period = \"P1Y6M2W3D\"\ntolerance = \"2 weeks\"\nunless_active = [\"seen_at\", \"updated_at\"]\nor_when = \"withdrawn_on IS NOT NULL\"\nerasure_right = false\ndisposal = \"delete\"\n",
+         period = \"P1Y6M2W3D\"\ntolerance = \"2 weeks\"\nunless_active = [\"seen_at\", \"updated_at\"]\nor_when = \"withdrawn_on IS NOT NULL\"\nerasure_right = false\nevery = \"0 30 6 * * mon\"\ndisposal = \"delete\"\n",
     ));
     schedules.insert(whole(
         "subject = \"person_id\"\ntrigger = \"closed_on\"\nperiod = \"1 year\"\ndisposal = \"delete\"\ngate = \"review\"\napprovals = 2\npreview = [\"name\"]\n",

@@ -104,6 +104,7 @@ impl Office {
             patience: Duration::ZERO,
             full_speed: true,
             only: &[],
+            due: None,
             on_plan: None,
             stop: &CancellationToken::new(),
             observe,

@@ -158,6 +158,7 @@ impl World {
             patience: Duration::ZERO,
             full_speed: true,
             only: &[],
+            due: None,
             on_plan: None,
             stop: &CancellationToken::new(),
             observe: &|event| {

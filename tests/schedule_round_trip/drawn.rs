@@ -271,7 +271,11 @@ fn disposes() -> impl Strategy<Value = Disposes> {
         option::of(1u64..=i64::MAX as u64),
         option::of(0.000_1f64..=1.0),
         option::of(prop_oneof![0.5f64..50.0, Just(3.0)]),
-        (select(Erasure::ALL.to_vec()), any::<bool>()),
+        (
+            select(Erasure::ALL.to_vec()),
+            any::<bool>(),
+            option::of(select(TIMES.to_vec())),
+        ),
     );
     (time, what, hanging, limits).prop_map(
         |(
@@ -286,7 +290,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
             ),
             (limit, disposal, stages, notice, (gate, approvals, mut preview)),
             (dependants, files),
-            (max_rows, max_share, max_growth, (erasure, erasure_right)),
+            (max_rows, max_share, max_growth, (erasure, erasure_right, every)),
         )| {
             // Each stage a month or more after the one before it.
             let mut reached = 0;
@@ -360,6 +364,7 @@ fn disposes() -> impl Strategy<Value = Disposes> {
                 max_growth,
                 erasure,
                 erasure_right,
+                every: every.map(str::to_owned),
             }
         },
     )

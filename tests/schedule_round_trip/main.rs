@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-const PARTS: usize = 50;
+const PARTS: usize = 51;
 
 /// Puts a part of `other` in the place of the same of `whole`.
 fn take(whole: &mut Written, other: &Written, part: usize) {
@@ -198,6 +198,7 @@ fn take_of_class(class: &mut Class, other: &Class, part: usize) {
                 29 => rule.erasure = other.erasure,
                 33 => rule.approvals = other.approvals,
                 48 => rule.erasure_right = other.erasure_right,
+                50 => rule.every.clone_from(&other.every),
                 47 => rule.or_when.clone_from(&other.or_when),
                 // One word of one entry.
                 _ => {

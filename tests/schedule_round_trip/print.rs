@@ -306,6 +306,9 @@ impl Printer {
         if !rule.erasure_right || loose {
             keys.push(("erasure_right", rule.erasure_right.to_string()));
         }
+        if let Some(every) = &rule.every {
+            keys.push(("every", self.text(every)));
+        }
         if let Some(days) = rule.notice {
             keys.push(("notice", self.days(days)));
         }

@@ -84,6 +84,7 @@ pub struct Disposes {
     pub max_growth: Option<f64>,
     pub erasure: Erasure,
     pub erasure_right: bool,
+    pub every: Option<String>,
 }
 
 /// Schema and name.
@@ -212,6 +213,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         limits,
         erasure,
         erasure_right,
+        every,
     } = rule;
     let retentiond::schedule::Limits {
         max_rows,
@@ -263,6 +265,7 @@ fn disposes(rule: &Dispose) -> Disposes {
         max_growth: max_growth.map(|factor| factor.value()),
         erasure: *erasure,
         erasure_right: *erasure_right,
+        every: every.as_ref().map(|every| every.text().to_owned()),
     }
 }
 

@@ -181,7 +181,9 @@ pub async fn enforce_plan(
         stores,
         log: None,
         only: &[],
-        next,
+        but: &[],
+        guards: None,
+        next: &|_| next,
         stop: &CancellationToken::new(),
         observe: &|_| (),
     };
@@ -331,7 +333,9 @@ pub async fn pass_on(
         stores: &Stores::default(),
         log: None,
         only: &[],
-        next: schedule.every().next_after(now, schedule.time_zone()),
+        but: &[],
+        guards: None,
+        next: &|id| schedule.every_of(id).next_after(now, schedule.time_zone()),
         stop: &CancellationToken::new(),
         observe: &|_| (),
     };

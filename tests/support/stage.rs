@@ -220,7 +220,9 @@ impl Run {
             stores: &self.stores,
             log: None,
             only: &self.only,
-            next,
+            but: &[],
+            guards: None,
+            next: &|_| next,
             stop: &self.stop,
             observe,
         };

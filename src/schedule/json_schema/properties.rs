@@ -27,7 +27,7 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
         ),
         ("schedule", "every") => (
             "When passes start: second, minute, hour, day of month, month, day of week, in the schedule's zone. \"0 0 2 * * *\" is 02:00 every day.",
-            json!({ "type": "string", "pattern": r"^\s*([^\s@]+\s+){4,5}[^\s@]+\s*$" }),
+            timetable(),
         ),
 
         ("schedule", "accept") => (
@@ -149,6 +149,10 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
             "false: a statute orders the records kept, and no person's request for erasure brings them forward. Left out, a request does.",
             json!({ "type": "boolean" }),
         ),
+        ("class", "every") => (
+            "When passes over this class start, in place of the schedule's timetable and written as that is. \"0 0 * * * *\" is every hour.",
+            timetable(),
+        ),
         ("class", "authority") => ("The document that orders it.", text()),
         ("class", "lawful_basis") => ("Why the data may be held at all.", text()),
         ("class", "owner") => (
@@ -220,6 +224,11 @@ pub(super) fn property(table: &str, key: &str) -> Option<(&'static str, Value)> 
 /// A text that says something.
 fn text() -> Value {
     json!({ "type": "string", "pattern": r"\S" })
+}
+
+/// Five or six fields; whether they are plain cron, the reader says.
+fn timetable() -> Value {
+    json!({ "type": "string", "pattern": r"^\s*([^\s@]+\s+){4,5}[^\s@]+\s*$" })
 }
 
 /// `name` or `schema.name`.

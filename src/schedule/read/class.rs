@@ -32,7 +32,7 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 /// What a class that retains has no use for.
-pub(super) const NOT_WITH_RETAIN: [&str; 22] = [
+pub(super) const NOT_WITH_RETAIN: [&str; 23] = [
     "trigger",
     "plausible_from",
     "trigger_zone",
@@ -55,6 +55,7 @@ pub(super) const NOT_WITH_RETAIN: [&str; 22] = [
     "max_growth",
     "erasure",
     "erasure_right",
+    "every",
 ];
 
 /// What one `[[class]]` is.
@@ -379,6 +380,14 @@ impl Reader<'_> {
             None => Some(Vec::new()),
         };
         let limits = self.limits(fields);
+        let every = match self.optional_text(fields, "every") {
+            Some(Some(text)) => {
+                let place = self.value_place(fields, "every");
+                self.timetable(&text, place).map(Some)
+            }
+            Some(None) => Some(None),
+            None => None,
+        };
         owner?;
         reason?;
         let timing = timing?;
@@ -403,6 +412,7 @@ impl Reader<'_> {
             limits: limits?,
             erasure: erasure?,
             erasure_right: erasure_right?,
+            every: every?,
         })))
     }
 

@@ -66,8 +66,9 @@ pub(super) const CLASS: Keys = Keys {
         "max_growth",
         "erasure",
         "erasure_right",
+        "every",
     ],
-    later: &["unit", "resweep", "hide_keys", "every"],
+    later: &["unit", "resweep", "hide_keys"],
 };
 
 pub(super) const TRIGGER: Keys = Keys {

@@ -163,15 +163,31 @@ impl Reader<'_> {
             (organisation, time_zone, every, accept, (details_kept, appeal_window)),
             (classes, processors),
         ) = (settings?, classes?);
+        let written = table
+            .and_then(|table| table.get("every"))
+            .map(|value| self.place_of(value))
+            .unwrap_or_default();
         for class in &classes {
+            let timetable = class.every().unwrap_or(&every);
+            let written = match class.every() {
+                Some(_) => *class.place("every"),
+                None => written,
+            };
             let late = class
                 .dispose()
-                .and_then(|dispose| lateness(dispose, &every));
-            self.punctual(class.id(), late, *class.place("limit"), &every, &fields);
+                .and_then(|dispose| lateness(dispose, timetable));
+            self.punctual(
+                class.id(),
+                late,
+                *class.place("limit"),
+                (timetable, written),
+                class.every().is_some(),
+            );
         }
         for class in &processors {
             let late = class.term().and_then(|term| term_lateness(term, &every));
-            self.punctual(class.id(), late, *class.place("limit"), &every, &fields);
+            let limit = *class.place("limit");
+            self.punctual(class.id(), late, limit, (&every, written), false);
         }
         Some(Schedule {
             digest: digest::of_schedule(
@@ -205,16 +221,12 @@ impl Reader<'_> {
         class: &ClassId,
         late: Option<Lateness>,
         limit: Place,
-        every: &Timetable,
-        file: &Fields<'_, '_>,
+        (every, written): (&Timetable, Place),
+        own: bool,
     ) {
         let Some(late) = late else {
             return;
         };
-        let written = file
-            .get("schedule")
-            .and_then(|section| section.get_ref().as_table()?.get("every"))
-            .map(|value| self.place_of(value));
         let day = |date: chrono::NaiveDate| date.format("%-d %B %Y").to_string();
         let days = match late.days {
             1 => "a day".to_owned(),
@@ -230,11 +242,12 @@ impl Reader<'_> {
                 ),
             )
             .hint(format!(
-                "run the schedule every day, `every = \"{}\"`, or shorten the period by {days}",
+                "run the {} every day, `every = \"{}\"`, or shorten the period by {days}",
+                if own { "class" } else { "schedule" },
                 every.daily()
             ))
             .at(limit)
-            .also(written.unwrap_or_default(), "the timetable"),
+            .also(written, "the timetable"),
         );
     }
 
@@ -299,17 +312,7 @@ impl Reader<'_> {
             .and_then(|(text, place)| self.time_zone(&text, place));
         let every = self
             .required_text(&fields, "every")
-            .and_then(|(text, place)| match Timetable::parse(&text) {
-                Ok(timetable) => Some(timetable),
-                Err(error) => {
-                    self.report(
-                        Diagnostic::new(Code::BadTimetable, error.to_string())
-                            .hint(error.hint())
-                            .at(place),
-                    );
-                    None
-                }
-            });
+            .and_then(|(text, place)| self.timetable(&text, place));
         let accept = match fields.get("accept") {
             Some(value) => self.word(value, "accept", &Accept::ALL.map(|a| (a.name(), a))),
             None => Some(Accept::ByHand),
@@ -321,6 +324,21 @@ impl Reader<'_> {
         let periods = (period("details_kept"), period("appeal_window"));
         let periods = (periods.0?, periods.1?);
         Some((organisation?.0, time_zone?, every?, accept?, periods))
+    }
+
+    /// When passes start: of the schedule, or of one class.
+    pub(super) fn timetable(&mut self, text: &str, place: Place) -> Option<Timetable> {
+        match Timetable::parse(text) {
+            Ok(timetable) => Some(timetable),
+            Err(error) => {
+                self.report(
+                    Diagnostic::new(Code::BadTimetable, error.to_string())
+                        .hint(error.hint())
+                        .at(place),
+                );
+                None
+            }
+        }
     }
 
     fn time_zone(&mut self, text: &str, place: Place) -> Option<Tz> {
