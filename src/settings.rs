@@ -18,6 +18,7 @@
 //! since any of them may hold a password in the wrong place.
 
 mod listen;
+mod notices;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use listen::Listen;
+pub use notices::{Email, Notices, TOPICS};
 pub use reading::{KEYS, Key, Place, Problem, environment};
 
 /// Read where they exist, in this order; relative ones in the working directory.
@@ -54,6 +56,7 @@ pub struct Settings {
     erasure: Erasure,
     state: Option<PathBuf>,
     listen: Listen,
+    notices: Notices,
 }
 
 /// When and as whom tables are rewritten for classes with `erasure = "secure"`.
@@ -292,6 +295,7 @@ impl Settings {
                 window: raw.erasure.window.as_deref().and_then(window),
             },
             listen: raw.listen.into(),
+            notices: raw.notices.notices(&environment),
             state,
         })
     }
@@ -336,6 +340,12 @@ impl Settings {
     #[must_use]
     pub fn listen(&self) -> Listen {
         self.listen
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// Where keys and the published log are. It may not exist yet.
@@ -481,6 +491,7 @@ struct Raw {
     erasure: RawErasure,
     state: RawState,
     listen: listen::RawListen,
+    notices: notices::RawNotices,
 }
 
 #[derive(Deserialize)]
