@@ -18,6 +18,7 @@
 //! since any of them may hold a password in the wrong place.
 
 mod listen;
+mod notices;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use listen::Listen;
+pub use notices::{Email, Notices, TOPICS};
 pub use reading::{KEYS, Key, Place, Problem, environment};
 
 /// Read where they exist, in this order; relative ones in the working directory.
@@ -56,6 +58,7 @@ pub struct Settings {
     state: Option<PathBuf>,
     listen: Listen,
     as_others: Option<Vec<String>>,
+    notices: Notices,
 }
 
 /// When and as whom tables are rewritten for classes with `erasure = "secure"`.
@@ -328,6 +331,7 @@ impl Settings {
                     .filter(|name| !name.is_empty())
                     .collect()
             }),
+            notices: raw.notices.notices(&environment),
             state,
         })
     }
@@ -386,6 +390,12 @@ impl Settings {
     pub fn may_be_another(&self, account: &str) -> bool {
         let named = self.as_others.as_ref();
         named.is_none_or(|named| named.iter().any(|name| name == account))
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// Where keys and the published log are. It may not exist yet.
@@ -531,6 +541,7 @@ struct Raw {
     erasure: RawErasure,
     state: RawState,
     listen: listen::RawListen,
+    notices: notices::RawNotices,
     operators: RawOperators,
 }
 

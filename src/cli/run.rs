@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
@@ -11,10 +12,12 @@ use super::context::{Context, PATIENCE};
 use super::failure::Failure;
 use super::output;
 use super::progress::{self, Progress};
+use crate::daemon::notices;
 use crate::daemon::tick::{self, Order};
 use crate::enforce::{ErasureStatus, Outcome, RunReport, Status};
 use crate::ident::ClassId;
 use crate::schedule::Code;
+use crate::settings::Settings;
 
 pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, Failure> {
     let schedule = context.schedule()?;
@@ -61,12 +64,25 @@ pub(super) async fn run(context: &Context, arguments: args::Run) -> Result<u8, F
         interrupted.abort();
         report?
     };
+    tell(&url, &settings, context.clock.now()).await;
     if context.json() {
         output::json(&json!({ "run": report }));
     } else {
         print(&report, &only);
     }
     Ok(report.exit_code())
+}
+
+/// Delivers what is to be told, for no longer than a while; the service, or the next pass, tries again.
+async fn tell(url: &str, settings: &Settings, now: DateTime<Utc>) {
+    let delivery = notices::deliver(url, settings, now);
+    match tokio::time::timeout(notices::PATIENCE, delivery).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error, "notices cannot be delivered; they are tried again");
+        }
+        Err(_) => tracing::warn!("notices took too long to deliver; they are tried again"),
+    }
 }
 
 /// `sha256:…` or the bare digits.

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output;
 use super::versions;
+use crate::daemon::notices::{self, Undelivered};
 use crate::daemon::tick;
 use crate::ledger::publish::{self, SinkReport};
 use crate::ledger::store;
@@ -24,12 +25,16 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let overview = survey::overview(&mut conn, &drawn).await?;
     let reminders = survey::reminders(&mut conn, &drawn, &overview).await?;
     let sinks = sinks(&mut conn, &settings).await?;
+    let undelivered = notices::undelivered(&mut conn).await?;
     let _ = conn.close().await;
     if context.json() {
         let mut object = json!({ "status": overview });
         object["status"]["version"] = versions::to_json(&schedule, &versions);
         object["status"]["sinks"] = json!(sinks);
         object["status"]["reminders"] = json!(reminders);
+        if !undelivered.is_empty() {
+            object["status"]["notices"] = json!(undelivered);
+        }
         output::json(&object);
     } else {
         print(&overview, schedule.time_zone());
@@ -42,6 +47,9 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
         }
         for sink in &sinks {
             output::text(&output::sink(sink));
+        }
+        for receiver in &undelivered {
+            output::text(&not_told(receiver, schedule.time_zone()));
         }
         let remarks = versions::remarks(&schedule, &versions);
         if !remarks.is_empty() {
@@ -74,6 +82,25 @@ async fn sinks(conn: &mut PgConnection, settings: &Settings) -> Result<Vec<SinkR
     let origin = store::origin(conn).await?;
     let places = tick::places(settings)?;
     Ok(publish::standing(&origin, &places, webhooks)?)
+}
+
+/// What a receiver of notices has not been told.
+fn not_told(of: &Undelivered, zone: chrono_tz::Tz) -> String {
+    let count = |n: i64| output::counted(u64::try_from(n).unwrap_or(0), "notice", "notices");
+    let waiting = (of.waiting > 0).then(|| format!("{} to be tried again", count(of.waiting)));
+    let lost = (of.given_up > 0).then(|| format!("{} GIVEN UP", count(of.given_up)));
+    let what: Vec<String> = [waiting, lost].into_iter().flatten().collect();
+    let why = of
+        .last_error
+        .as_ref()
+        .map_or_else(String::new, |why| format!(": {why}"));
+    format!(
+        "Notices by {} to {}: {} since {}{why}.",
+        of.kind,
+        of.receiver,
+        what.join(", "),
+        output::instant(of.since, zone)
+    )
 }
 
 fn print(overview: &Overview, zone: chrono_tz::Tz) {

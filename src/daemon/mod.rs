@@ -32,6 +32,7 @@
 
 mod agenda;
 mod force;
+pub mod notices;
 mod notify;
 mod observe;
 mod past;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::agenda::{Agenda, Look};
 use super::force::Force;
@@ -21,7 +21,7 @@ use super::trouble::{self, Trouble};
 use super::turn::{self, Turn};
 use super::watch::{PassOutcome, Watch};
 use super::work::{Orders, Passed, Work};
-use super::{DaemonError, Ended, Options, Signal, Timekeeper, observe};
+use super::{DaemonError, Ended, Options, Signal, Timekeeper, notices, observe};
 use crate::ident::ClassId;
 use crate::schedule::Schedule;
 use crate::survey::Versions;
@@ -65,6 +65,8 @@ pub async fn serve(options: Options, world: World) -> Result<Ended, DaemonError>
         world.watchdog,
         Arc::clone(&force),
     );
+    let news = Arc::new(Notify::new());
+    let postman = notices::keep_delivering(watch.clone(), Arc::clone(&news));
     let listening = world.listener.map(|listener| watch.listen(listener));
     let service = Service {
         agenda: Agenda::new(&force.schedule, now),
@@ -92,8 +94,10 @@ pub async fn serve(options: Options, world: World) -> Result<Ended, DaemonError>
         },
         notifier: world.notifier,
         watch,
+        news,
     };
     let ended = service.run().await;
+    drop(postman);
     if let Some(listening) = listening {
         listening.end().await;
     }
@@ -123,6 +127,8 @@ struct Service {
     ears: Ears,
     notifier: Notifier,
     watch: Watch,
+    /// Whoever delivers notices is woken.
+    news: Arc<Notify>,
 }
 
 /// What the status line says.
@@ -532,6 +538,7 @@ impl Service {
         match ended {
             Ok(Passed::Made(report)) => {
                 self.watch.passed(&report);
+                self.news.notify_one();
                 observe::tell_whole(&report);
                 let waits = report.waiting_schedule.as_deref();
                 self.waits(waits, &report.schedule);

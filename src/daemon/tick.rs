@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::turn::Turn;
-use super::{processors, subjects};
+use super::{notices, processors, subjects};
 use crate::enforce::{
     self, EnforceError, ErasureReport, ErasureStatus, Event, Guards, Maintenance, Pass, RunReport,
     Throttle,
@@ -350,6 +350,9 @@ async fn with(conn: &mut PgConnection, order: &Order<'_>) -> Result<RunReport, T
         erase(conn, order, &plan, &pass, &mut report).await?;
     }
     tell_sinks(&log, order, &mut report).await;
+    if let Err(error) = notices::record(conn, order, &report).await {
+        tracing::error!(error = %error, "what there is to tell could not be written down");
+    }
     Ok(report)
 }
 

@@ -115,6 +115,17 @@ pub fn decided(sort: Sort, name: &str) -> Option<Decision> {
         (Sort::Table, "position" | "class_state" | "lease" | "stopped_plan") => {
             decision("SELECT", "SELECT, INSERT, UPDATE", "SELECT")
         }
+        // What is told outside, and what was told: rows of these are no record of anything.
+        (Sort::Table, "notice") => decision(
+            "SELECT",
+            "SELECT, INSERT, UPDATE (attempts, next_try_at, delivered_at, given_up_at, last_error), DELETE",
+            "SELECT",
+        ),
+        (Sort::Table, "notice_told") => decision(
+            "SELECT",
+            "SELECT, INSERT, UPDATE (count, told_on), DELETE",
+            "SELECT",
+        ),
         (Sort::Table, "run") => decision(
             "SELECT",
             "SELECT, INSERT, UPDATE (finished_at, outcome, report)",

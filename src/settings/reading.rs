@@ -35,8 +35,14 @@ enum Kind {
     Whole(i64, i64),
     /// A number within these, both included.
     Number(f64, f64),
+    /// A mail server.
+    Mail,
+    /// Mailboxes, with commas between.
+    Mailboxes,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A list of these words; in a variable with commas between.
+    Words(&'static [&'static str]),
 }
 
 impl fmt::Display for Kind {
@@ -53,7 +59,14 @@ impl fmt::Display for Kind {
             Self::Folder => f.write_str("an absolute path"),
             Self::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
             Self::Number(least, most) => write!(f, "a number from {least} to {most}"),
+            Self::Mail => f.write_str(
+                "smtps:// or smtp://, a host and perhaps a port, without a user or a password",
+            ),
+            Self::Mailboxes => {
+                f.write_str("one or more mail addresses, with commas between")
+            }
             Self::Word(words) => write!(f, "one of {}", words.join(", ")),
+            Self::Words(words) => write!(f, "a list of some of {}", words.join(", ")),
         }
     }
 }
@@ -82,7 +95,8 @@ impl Key {
     }
 }
 
-/// Every key but `stores.NAME.path` and those of `ledger.webhooks.NAME`.
+/// Every key but `stores.NAME.path` and those of `ledger.webhooks.NAME`, `notices.webhooks.NAME` and
+/// `notices.email.NAME`.
 pub const KEYS: &[Key] = &[
     Key::new("database", "url", Kind::Text),
     Key::new("database", "connect_timeout_seconds", Kind::Whole(1, 600)),
@@ -135,6 +149,35 @@ const WEBHOOK: [(&str, Kind); 3] = [
     // Shorter than a lease, which is not renewed meanwhile.
     ("timeout_milliseconds", Kind::Whole(50, 15_000)),
 ];
+
+/// The keys of `notices.webhooks.NAME`.
+const NOTICE_WEBHOOK: [(&str, Kind); 4] = [
+    WEBHOOK[0],
+    WEBHOOK[1],
+    WEBHOOK[2],
+    ("on", Kind::Words(&super::TOPICS)),
+];
+
+/// The keys of `notices.email.NAME`.
+const NOTICE_EMAIL: [(&str, Kind); 7] = [
+    ("url", Kind::Mail),
+    ("from", Kind::Mailboxes),
+    ("to", Kind::Mailboxes),
+    ("user", Kind::Text),
+    ("password_file", Kind::Folder),
+    ("timeout_milliseconds", Kind::Whole(50, 15_000)),
+    ("on", Kind::Words(&super::TOPICS)),
+];
+
+/// The keys of a receiver's section.
+fn receiver_keys(section: &str, sort: &str) -> Option<&'static [(&'static str, Kind)]> {
+    match (section, sort) {
+        ("ledger", "webhooks") => Some(&WEBHOOK),
+        ("notices", "webhooks") => Some(&NOTICE_WEBHOOK),
+        ("notices", "email") => Some(&NOTICE_EMAIL),
+        _ => None,
+    }
+}
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,13 +259,17 @@ enum Node {
 fn node(path: &[String]) -> Node {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match *names.as_slice() {
-        [] | ["stores"] | ["ledger", "webhooks"] => return Node::Section,
-        ["ledger", "webhooks", name, ..] if !is_store_name(name) => {
+        [] | ["stores"] | ["notices"] => return Node::Section,
+        [section, sort] if receiver_keys(section, sort).is_some() => return Node::Section,
+        [section, sort, name, ..]
+            if receiver_keys(section, sort).is_some() && !is_store_name(name) =>
+        {
             return Node::None(Fault::WebhookName);
         }
-        ["ledger", "webhooks", _] => return Node::Section,
-        ["ledger", "webhooks", _, key] => {
-            if let Some((_, kind)) = WEBHOOK.iter().find(|(name, _)| *name == key) {
+        [section, sort, _] if receiver_keys(section, sort).is_some() => return Node::Section,
+        [section, sort, _, key] => {
+            let keys = receiver_keys(section, sort).unwrap_or_default();
+            if let Some((_, kind)) = keys.iter().find(|(name, _)| *name == key) {
                 return Node::Value(*kind);
             }
         }
@@ -260,14 +307,17 @@ fn nearest(path: &[String]) -> Option<String> {
     {
         known.push(format!("stores.{name}.path"));
     }
-    if let [first, second, name, _] = path
-        && (first.as_str(), second.as_str()) == ("ledger", "webhooks")
-    {
-        known.extend(WEBHOOK.map(|(key, _)| format!("ledger.webhooks.{name}.{key}")));
+    if let [section, sort, name, _] = path {
+        let keys = receiver_keys(section, sort).unwrap_or_default();
+        known.extend(
+            keys.iter()
+                .map(|(key, _)| format!("{section}.{sort}.{name}.{key}")),
+        );
     }
     if path.len() == 1 {
         known = KEYS.iter().map(|key| key.section.to_owned()).collect();
         known.push("stores".to_owned());
+        known.push("notices".to_owned());
     }
     known
         .into_iter()
@@ -390,26 +440,36 @@ impl Collected {
         }
     }
 
-    /// Whether each webhook has all that it needs, once every layer is read.
+    /// Whether each receiver has all that it needs, once every layer is read.
     fn webhooks(&mut self, environment: &BTreeMap<String, String>) {
-        const PREFIX: &str = "ledger.webhooks.";
-        let mut found: BTreeMap<String, (Place, [bool; 2])> = BTreeMap::new();
-        for (key, _, place) in &self.values {
-            let webhook = key
-                .strip_prefix(PREFIX)
-                .and_then(|rest| rest.split_once('.'));
-            let Some((name, key)) = webhook else { continue };
-            let entry = found.entry(name.to_owned());
-            let (_, has) = entry.or_insert_with(|| (place.clone(), [false; 2]));
-            has[0] |= key == "url";
-            has[1] |= key == "secret_file";
+        let mut found: BTreeMap<Vec<String>, (Place, Vec<String>)> = BTreeMap::new();
+        for (path, _, place) in &self.values {
+            let path: Vec<&str> = path.split('.').collect();
+            if let [section, sort, name, key] = *path.as_slice()
+                && receiver_keys(section, sort).is_some()
+            {
+                let receiver = [section, sort, name].map(str::to_owned).to_vec();
+                let entry = found.entry(receiver);
+                let (_, has) = entry.or_insert_with(|| (place.clone(), Vec::new()));
+                has.push(key.to_owned());
+            }
         }
-        for (name, (place, [url, secret])) in found {
-            let path = ["ledger", "webhooks", &name].map(str::to_owned);
-            if !url {
+        for (path, (place, has)) in found {
+            let lacks = |key: &str| !has.iter().any(|has| has == key);
+            let [_, sort, name] = path.as_slice() else {
+                continue;
+            };
+            if lacks("url") {
                 self.problem(place.clone(), &path, Fault::Lacks("a `url`"));
             }
-            if !secret && super::webhook_credential(environment, &name).is_none() {
+            if sort == "email" {
+                for (key, words) in [("from", "a `from`"), ("to", "a `to`")] {
+                    if lacks(key) {
+                        self.problem(place.clone(), &path, Fault::Lacks(words));
+                    }
+                }
+            } else if lacks("secret_file") && super::webhook_credential(environment, name).is_none()
+            {
                 let lacks =
                     Fault::Lacks("a `secret_file` (or the systemd credential `webhook.NAME`)");
                 self.problem(place, &path, lacks);
@@ -441,9 +501,18 @@ fn from_toml(kind: Kind, value: &DeValue<'_>) -> Option<config::Value> {
             | Kind::Window
             | Kind::Address
             | Kind::Folder
+            | Kind::Mail
+            | Kind::Mailboxes
             | Kind::Word(_),
             DeValue::String(text),
         ) => from_text(kind, text),
+        (Kind::Words(words), DeValue::Array(items)) => {
+            let items = items.iter().map(|item| match item.get_ref() {
+                DeValue::String(text) => Some(text.as_ref()),
+                _ => None,
+            });
+            listed(words, items.collect::<Option<Vec<&str>>>()?)
+        }
         (Kind::Whole(..), DeValue::Integer(_))
         | (Kind::Number(..), DeValue::Integer(_) | DeValue::Float(_)) => from_text(kind, number),
         _ => None,
@@ -458,7 +527,10 @@ fn from_text(kind: Kind, text: &str) -> Option<config::Value> {
         Kind::Window => super::window(text).map(|_| text.into()),
         Kind::Address => text.parse::<SocketAddr>().ok().map(|_| text.into()),
         Kind::Folder => Path::new(text).is_absolute().then(|| text.into()),
+        Kind::Mail => is_mail_server(text).then(|| text.into()),
+        Kind::Mailboxes => are_mailboxes(text).then(|| text.into()),
         Kind::Word(words) => words.contains(&text).then(|| text.into()),
+        Kind::Words(words) => listed(words, text.split(',').map(str::trim).collect()),
         Kind::Whole(least, most) => {
             let number: i64 = text.parse().ok()?;
             (least..=most).contains(&number).then(|| number.into())
@@ -468,6 +540,29 @@ fn from_text(kind: Kind, text: &str) -> Option<config::Value> {
             (least..=most).contains(&number).then(|| number.into())
         }
     }
+}
+
+/// A list, unless it is empty or has a word that is not among them.
+fn listed(words: &[&str], items: Vec<&str>) -> Option<config::Value> {
+    let known = !items.is_empty() && items.iter().all(|item| words.contains(item));
+    known.then(|| config::Value::from(items))
+}
+
+/// Whoever signs in is named elsewhere, so that no log or error can have a password.
+fn is_mail_server(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "smtp" | "smtps")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && matches!(url.path(), "" | "/")
+    })
+}
+
+fn are_mailboxes(text: &str) -> bool {
+    text.parse::<lettre::message::Mailboxes>()
+        .is_ok_and(|mailboxes| mailboxes.iter().next().is_some())
 }
 
 /// In the clear only to this machine.

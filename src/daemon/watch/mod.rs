@@ -138,6 +138,12 @@ impl Watch {
         }
     }
 
+    /// Whom to ask what is to be delivered, with which settings, and what time it is.
+    pub(super) fn post(&self) -> (SecretString, Arc<Force>, DateTime<Utc>) {
+        let force = Arc::clone(&self.state().force);
+        (self.0.url.clone(), force, self.0.dial.now())
+    }
+
     /// The loop turns.
     pub(super) fn turned(&self) {
         self.state().turned = Instant::now();

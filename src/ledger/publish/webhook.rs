@@ -122,12 +122,33 @@ impl Sender {
         patience: Duration,
     ) -> Result<(), WebhookError> {
         let id = id(&part);
+        let checkpoint = part.checkpoint;
+        let (status, body) = self.send(&id, part.body, timestamp, patience).await?;
+        if status == StatusCode::CONFLICT {
+            return Err(WebhookError::SecondRoot(checkpoint.size));
+        }
+        if let Ok(head) = serde_json::from_slice::<Head>(&body)
+            && head.size == checkpoint.size
+            && head.root != BASE64.encode(checkpoint.root)
+        {
+            return Err(WebhookError::SecondRoot(checkpoint.size));
+        }
+        taken(status)
+    }
+
+    /// Sends a body under an id, and has the answer.
+    async fn send(
+        &self,
+        id: &str,
+        body: Vec<u8>,
+        timestamp: i64,
+        patience: Duration,
+    ) -> Result<(StatusCode, Vec<u8>), WebhookError> {
         let signatures: Vec<String> = self
             .secrets
             .iter()
-            .map(|secret| signature(secret, &id, timestamp, &part.body))
+            .map(|secret| signature(secret, id, timestamp, &body))
             .collect();
-        let checkpoint = part.checkpoint;
         let asked = self
             .client
             .post(self.url.clone())
@@ -136,34 +157,43 @@ impl Sender {
             .header("webhook-id", id)
             .header("webhook-timestamp", timestamp.to_string())
             .header("webhook-signature", signatures.join(" "))
-            .body(part.body)
+            .body(body)
             .send()
             .await;
         let mut answer = asked.map_err(|error| unsent(&error, patience))?;
         let status = answer.status();
-        if status == StatusCode::CONFLICT {
-            return Err(WebhookError::SecondRoot(checkpoint.size));
-        }
-        let mut body = Vec::new();
-        while body.len() < ANSWER
+        let mut said = Vec::new();
+        while said.len() < ANSWER
             && let Some(more) = answer
                 .chunk()
                 .await
                 .map_err(|error| unsent(&error, patience))?
         {
-            body.extend_from_slice(&more);
+            said.extend_from_slice(&more);
         }
-        if let Ok(head) = serde_json::from_slice::<Head>(&body)
-            && head.size == checkpoint.size
-            && head.root != BASE64.encode(checkpoint.root)
-        {
-            return Err(WebhookError::SecondRoot(checkpoint.size));
-        }
-        match status.as_u16() {
-            200..=299 => Ok(()),
-            code @ 300..=399 => Err(WebhookError::Redirected(code)),
-            code => Err(WebhookError::Answered(code)),
-        }
+        Ok((status, said))
+    }
+}
+
+/// Whether an answer says that it was taken.
+fn taken(status: StatusCode) -> Result<(), WebhookError> {
+    match status.as_u16() {
+        200..=299 => Ok(()),
+        code @ 300..=399 => Err(WebhookError::Redirected(code)),
+        code => Err(WebhookError::Answered(code)),
+    }
+}
+
+impl Webhook {
+    /// Posts something that is no part of the log, signed in the same way. The id is the same
+    /// at each try, so that the receiver can drop repetitions.
+    ///
+    /// # Errors
+    /// When it was not taken, without its URL, its secret or its answer's text.
+    pub async fn tell(&self, id: &str, body: Vec<u8>, timestamp: i64) -> Result<(), WebhookError> {
+        let sender = Sender::new(self)?;
+        let (status, _) = sender.send(id, body, timestamp, self.timeout).await?;
+        taken(status)
     }
 }
 
