@@ -163,6 +163,7 @@ pub fn guards(settings: &Settings, acting: &Schedule) -> Guards {
         transaction: set.longest_transaction,
         replica: set.replica_lag,
         archive: set.archive_failing,
+        batch: settings.throttle().batch(),
         patience: set.patience,
         ..Guards::default()
     }

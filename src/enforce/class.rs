@@ -218,6 +218,9 @@ impl Walk<'_, '_> {
                     seen += done.visited;
                     full = done.visited == size;
                     pace.worked(done.visited, took);
+                    if let Some(guards) = self.context.pass.guards {
+                        guards.worked(took);
+                    }
                     self.tally(conn, scan, after.as_deref(), &until, &done, took)
                         .await?;
                     after = Some(until);

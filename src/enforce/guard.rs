@@ -26,6 +26,8 @@ pub struct Guards {
     pub replica: Option<Duration>,
     /// The archiver has failed for longer than this, and has not succeeded since.
     pub archive: Option<Duration>,
+    /// How long a batch should take; nought if slow ones are not waited for.
+    pub batch: Duration,
     /// How long a pass waits in all, apart from the quiet hours.
     pub patience: Duration,
     /// What is remembered during the pass.
@@ -39,7 +41,21 @@ pub struct Memory {
     /// When the database was asked last, and nothing was wrong.
     asked: Option<Instant>,
     impatient: bool,
+    /// The 99th percentile of the pass's first batches.
+    usual: Option<Duration>,
+    /// What the last batches took.
+    took: Vec<Duration>,
+    slow_until: Option<Instant>,
 }
+
+/// So many batches are judged together.
+const TOGETHER: usize = 50;
+
+/// They are slow if their 99th percentile is so many times what it was.
+const SLOWER: u32 = 3;
+
+/// How long a pass rests when its batches have become slow, before it makes as many again.
+const REST: Duration = Duration::from_secs(10);
 
 /// Why a pass waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +68,8 @@ pub enum Why {
     Replica,
     /// The archive is behind.
     Archive,
+    /// Our own batches take much longer than they did.
+    Slow,
 }
 
 impl Why {
@@ -63,6 +81,7 @@ impl Why {
             Self::Transaction => {
                 "another transaction is older than throttle.longest_transaction_seconds"
             }
+            Self::Slow => "the slowest of its batches take three times as long as they did",
             Self::Replica => "a replica is further behind than throttle.replica_lag_seconds",
             Self::Archive => {
                 "WAL could not be archived for longer than throttle.archive_failing_seconds"
@@ -85,7 +104,16 @@ impl Guards {
             let memory = self.memory();
             let lately = memory.asked.is_some_and(|asked| asked.elapsed() < OFTEN);
             let asks = self.transaction.or(self.replica).or(self.archive).is_some();
-            if lately || !asks || memory.waited >= self.patience {
+            if memory.waited >= self.patience {
+                return Ok(None);
+            }
+            if memory
+                .slow_until
+                .is_some_and(|until| Instant::now() < until)
+            {
+                return Ok(Some(Why::Slow));
+            }
+            if lately || !asks {
                 return Ok(None);
             }
         }
@@ -142,6 +170,26 @@ impl Guards {
         })
     }
 
+    /// Notes a batch. The first ones of the pass are the measure of the later ones, unless they
+    /// were faster than a batch should be.
+    pub(super) fn worked(&self, took: Duration) {
+        if self.batch.is_zero() {
+            return;
+        }
+        let mut memory = self.memory();
+        memory.took.push(took);
+        if memory.took.len() < TOGETHER {
+            return;
+        }
+        let mut took = std::mem::take(&mut memory.took);
+        let p99 = percentile_99(&mut took);
+        match memory.usual {
+            None => memory.usual = Some(p99.max(self.batch)),
+            Some(usual) if p99 > usual * SLOWER => memory.slow_until = Some(Instant::now() + REST),
+            Some(_) => {}
+        }
+    }
+
     /// Notes a wait. True once: when patience has run out.
     pub(super) fn waited(&self, why: Why, time: Duration) -> bool {
         if why == Why::Quiet {
@@ -157,6 +205,13 @@ impl Guards {
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The smallest that at least 99 of a hundred do not exceed; nought of none.
+fn percentile_99(took: &mut [Duration]) -> Duration {
+    took.sort_unstable();
+    let nth = (took.len() * 99).div_ceil(100);
+    took.get(nth.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -184,6 +239,41 @@ mod tests {
         assert!(quiet("22:00:00", "06:00:00", "2026-01-05T23:00:00Z"));
         assert!(quiet("22:00:00", "06:00:00", "2026-01-05T05:59:59Z"));
         assert!(!quiet("22:00:00", "06:00:00", "2026-01-05T06:00:00Z"));
+    }
+
+    #[test]
+    fn the_99th_percentile_is_that_of_the_definition() {
+        let of = |n: u64| {
+            let mut took: Vec<Duration> = (1..=n).rev().map(Duration::from_secs).collect();
+            percentile_99(&mut took).as_secs()
+        };
+        assert_eq!([of(1), of(50), of(100), of(200)], [1, 50, 99, 198]);
+        assert_eq!(percentile_99(&mut []), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_pass_rests_when_its_batches_take_three_times_as_long_as_they_did() {
+        let rests = |first: u64, later: u64| {
+            let guards = Guards {
+                batch: Duration::from_millis(150),
+                ..Guards::default()
+            };
+            for _ in 0..TOGETHER {
+                guards.worked(Duration::from_millis(first));
+            }
+            assert!(guards.memory().slow_until.is_none());
+            for _ in 1..TOGETHER {
+                guards.worked(Duration::from_millis(later));
+            }
+            assert!(guards.memory().slow_until.is_none());
+            guards.worked(Duration::from_millis(later));
+            guards.memory().slow_until.is_some()
+        };
+        assert!(!rests(200, 600));
+        assert!(rests(200, 601));
+        // Batches that were faster than they should be may become as slow as they should.
+        assert!(!rests(10, 450));
+        assert!(rests(10, 451));
     }
 
     #[test]
