@@ -17,7 +17,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Line, Model, RowId};
+use crate::model::{Line, Model, Queued, RowId};
 use crate::steps::{Change, On, Sequence, Step, Verdict};
 use crate::world::{Row, TABLES, Table, literal, tables_sql};
 use crate::{stage, support};
@@ -270,19 +270,61 @@ impl Real {
         self.ledger(model).await?;
         self.flags(model, &rows).await?;
         for class in &report.classes {
-            let modelled = counts.get(class.id.as_str()).copied().unwrap_or_default();
+            let mut modelled = counts.get(class.id.as_str()).copied().unwrap_or_default();
             let real = crate::model::Counts {
                 flagged: class.flagged,
                 anonymised: class.anonymised,
                 deleted: class.deleted,
                 dependants: class.dependants,
+                conflict: class.conflict,
+                waiting: class.waiting,
             };
+            // What a paused class reports as waiting is all that is past for it alone, also what
+            // another class would keep.
+            let paused = model.paused.iter();
+            let mut paused = paused.filter(|id| id.is_none_or(|id| id == class.id.as_str()));
+            if paused.next().is_some() {
+                modelled.waiting = real.waiting;
+            }
             same(&format!("the report of {}", class.id), &real, &modelled)?;
             if class.failed > 0 || class.reason.is_some() {
                 return Err(format!("{} failed: {:?}", class.id, class.reason));
             }
         }
-        Ok(())
+        self.queue(model).await
+    }
+
+    /// What reviewers are shown after a pass.
+    async fn queue(&mut self, model: &Model) -> Result<(), String> {
+        let now = support::at(&model.today.to_string());
+        let parsed = support::schedule(&model.schedule.toml());
+        let drawn = survey::draw(&mut self.ours, &parsed, now)
+            .await
+            .map_err(said)?;
+        let planned = drawn.plan.classes().iter();
+        let class = planned
+            .into_iter()
+            .find(|class| class.id.as_str() == "invoices")
+            .unwrap();
+        let columns = survey::key_columns(&drawn.catalog, &class.table).unwrap();
+        let queued = survey::queue(&mut self.ours, class, &columns, None)
+            .await
+            .map_err(said)?;
+        let mut real: Vec<Queued> = queued
+            .into_iter()
+            .map(|one| Queued {
+                id: one.key.to_texts().concat().parse().expect("a number"),
+                trigger: one.trigger,
+                last: one.last_day,
+                by: one.approved_by,
+                void: one.void.is_some(),
+            })
+            .collect();
+        for one in &mut real {
+            one.by.sort();
+        }
+        real.sort();
+        same("the reviewers' queue", &real, &model.queue("invoices"))
     }
 
     async fn rows(&mut self) -> BTreeMap<RowId, Row> {

@@ -32,8 +32,8 @@ use steps::Sequence;
 /// So many sequences, unless `DECISIONS_CASES` says otherwise.
 const CASES: u64 = 120;
 
-/// So often a failing sequence is tried with a step less.
-const TRIES: usize = 150;
+/// So often a failing sequence is tried with some steps less.
+const TRIES: usize = 100;
 
 fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| {
@@ -50,18 +50,20 @@ fn seed() -> u64 {
 async fn shortest(mut best: Sequence, fault: Fault) -> (Sequence, String) {
     best.steps.truncate(fault.steps);
     let mut why = fault.what;
-    let mut at = best.steps.len();
-    for _ in 0..TRIES {
-        if at == 0 {
-            break;
-        }
-        at -= 1;
-        let mut shorter = best.clone();
-        shorter.steps.remove(at);
-        if let Err(fault) = drive::run(&shorter).await {
-            at = at.min(fault.steps);
-            shorter.steps.truncate(fault.steps);
-            (best, why) = (shorter, fault.what);
+    let mut tries = 0;
+    for many in [8, 4, 2, 1, 1] {
+        let mut at = best.steps.len();
+        while at > 0 && tries < TRIES {
+            tries += 1;
+            let from = at.saturating_sub(many);
+            let mut shorter = best.clone();
+            shorter.steps.drain(from..at);
+            at = from;
+            if let Err(fault) = drive::run(&shorter).await {
+                shorter.steps.truncate(fault.steps);
+                at = at.min(fault.steps);
+                (best, why) = (shorter, fault.what);
+            }
         }
     }
     (best, why)

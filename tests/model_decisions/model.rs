@@ -33,6 +33,13 @@ pub struct Approval {
     pub over: bool,
 }
 
+impl Approval {
+    /// Whether what was approved is what the claim is now.
+    fn binds(&self, claim: &Claim) -> bool {
+        self.class == claim.class && self.trigger == claim.trigger && self.last == claim.last
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Flag {
     pub class: Class,
@@ -66,6 +73,21 @@ pub struct Counts {
     pub anonymised: u64,
     pub deleted: u64,
     pub dependants: u64,
+    /// Past the maximum, while a minimum is not.
+    pub conflict: u64,
+    /// Past records that nothing keeps but a gate.
+    pub waiting: u64,
+}
+
+/// A record that waits for reviewers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Queued {
+    pub id: i64,
+    pub trigger: Option<NaiveDate>,
+    pub last: Option<NaiveDate>,
+    pub by: Vec<String>,
+    /// Whether somebody had approved what it was before.
+    pub void: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -415,13 +437,10 @@ impl Model {
 
     /// The approvals that a claim has, each person's once.
     fn approved(&self, claim: &Claim, id: i64) -> usize {
-        let good = self.approvals.iter().filter(|approval| {
-            !approval.over
-                && approval.class == claim.class
-                && approval.id == id
-                && approval.trigger == claim.trigger
-                && approval.last == claim.last
-        });
+        let good = self
+            .approvals
+            .iter()
+            .filter(|approval| !approval.over && approval.id == id && approval.binds(claim));
         good.map(|approval| approval.by)
             .collect::<BTreeSet<_>>()
             .len()
@@ -443,7 +462,8 @@ impl Model {
         let all_past = minimums.clone().all(|claim| claim.past);
         let any_maximum = maximums.clone().next().is_none() || maximums.clone().any(|c| c.past);
         if claims.is_empty() || !all_past || !any_maximum {
-            if !all_past && maximums.any(|claim| claim.past) {
+            // A class that may not claim it orders nothing.
+            if !all_past && maximums.any(|claim| claim.past && claim.sure) {
                 why.push("a conflict");
             }
             return (Fate::Stays, claims, why);
@@ -528,6 +548,38 @@ impl Model {
         (fate, claims, why)
     }
 
+    /// What waits for the reviewers of a class.
+    pub fn queue(&self, class: &str) -> Vec<Queued> {
+        let mut queue = Vec::new();
+        for ((table, id), row) in &self.rows {
+            let (_, claims, why) = self.fate(*table, *id, row);
+            let Some(claim) = claims.iter().find(|claim| claim.class.id == class) else {
+                continue;
+            };
+            let waits = why.contains(&"no approval") || why.contains(&"too few approvals");
+            // What is held is nobody's to review.
+            if !waits || why.contains(&"a hold") {
+                continue;
+            }
+            let its = |a: &&Approval| a.class.id == class && a.id == *id && !a.over;
+            let (good, void): (Vec<_>, Vec<_>) = self
+                .approvals
+                .iter()
+                .filter(its)
+                .partition(|approval| approval.binds(claim));
+            let by: BTreeSet<_> = good.iter().map(|approval| approval.by.to_owned()).collect();
+            queue.push(Queued {
+                id: *id,
+                trigger: claim.trigger,
+                last: claim.last,
+                by: by.into_iter().collect(),
+                void: !void.is_empty(),
+            });
+        }
+        queue.sort();
+        queue
+    }
+
     /// Holds that are over since the last pass; answers how many are noted.
     pub fn note_expired(&mut self) -> u64 {
         let mut over = 0;
@@ -561,6 +613,12 @@ impl Model {
             .collect();
         for (table, id, (fate, claims, why)) in judged {
             self.note(id, &claims, &why);
+            let gates = ["no approval", "too few approvals", "no instruction"];
+            if why.contains(&"a conflict") {
+                counts.get_mut("at-most").unwrap().conflict += 1;
+            } else if !why.is_empty() && why.iter().all(|reason| gates.contains(reason)) {
+                counts.get_mut(claims[0].class.id).unwrap().waiting += 1;
+            }
             let (nth, action) = match fate {
                 Fate::Stays => continue,
                 Fate::Goes(nth) => (nth, claims[nth].class.disposal),

@@ -261,6 +261,13 @@ impl Sequence {
         };
         let mut model = sequence.model();
         let mut numbers = 0;
+        for edit in [
+            Edit::Period("at-most", dice.of(&[15, 30, 40])),
+            Edit::Notice(dice.of(&[Some(5), Some(3), None])),
+        ] {
+            model.step(&Step::Schedule(edit));
+            sequence.steps.push(Step::Schedule(edit));
+        }
         while sequence.steps.len() < ROWS + STEPS {
             let step = match sequence.steps.len() {
                 at if at < ROWS => insert(&mut dice, &model, &mut numbers),
@@ -352,8 +359,8 @@ fn end(dice: &mut Dice, model: &Model) -> NaiveDate {
 fn any(dice: &mut Dice, model: &Model, numbers: &mut i64) -> Step {
     let row = pick(dice, model.rows.keys().copied());
     match dice.below(100) {
-        0..22 => Step::Pass,
-        22..36 => Step::Days(1 + dice.below(9)),
+        0..18 => Step::Pass,
+        18..36 => Step::Days(1 + dice.below(9)),
         36..42 => insert(dice, model, numbers),
         42..50 => {
             let Some((table, id)) = row else {
