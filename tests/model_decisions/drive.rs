@@ -248,7 +248,7 @@ impl Real {
             .await
             .map_err(said)?;
         same("holds that are over", &over, &model.note_expired())?;
-        let report = enforce_now(&mut self.ours, &model.schedule.toml(), now).await?;
+        let (report, drawn) = enforce_now(&mut self.ours, &model.schedule.toml(), now).await?;
         let counts = model.pass();
         let rows = self.rows().await;
         let mut wrong = Vec::new();
@@ -291,16 +291,11 @@ impl Real {
                 return Err(format!("{} failed: {:?}", class.id, class.reason));
             }
         }
-        self.queue(model).await
+        self.queue(model, &drawn).await
     }
 
     /// What reviewers are shown after a pass.
-    async fn queue(&mut self, model: &Model) -> Result<(), String> {
-        let now = support::at(&model.today.to_string());
-        let parsed = support::schedule(&model.schedule.toml());
-        let drawn = survey::draw(&mut self.ours, &parsed, now)
-            .await
-            .map_err(said)?;
+    async fn queue(&mut self, model: &Model, drawn: &survey::Drawn) -> Result<(), String> {
         let planned = drawn.plan.classes().iter();
         let class = planned
             .into_iter()
@@ -542,7 +537,7 @@ async fn enforce_now(
     conn: &mut PgConnection,
     toml: &str,
     now: chrono::DateTime<chrono::Utc>,
-) -> Result<RunReport, String> {
+) -> Result<(RunReport, survey::Drawn), String> {
     let parsed = support::schedule(toml);
     let drawn = survey::draw(conn, &parsed, now).await.map_err(said)?;
     let order = Pass {
@@ -557,12 +552,18 @@ async fn enforce_now(
         stop: &CancellationToken::new(),
         observe: &|_| (),
     };
-    enforce::pass(conn, drawn.plan, &order, async |conn: &mut PgConnection| {
-        survey::draw(conn, &parsed, now)
-            .await
-            .map(|drawn| drawn.plan)
-            .map_err(|error| EnforceError::Redraw(Box::new(error)))
-    })
+    let report = enforce::pass(
+        conn,
+        drawn.plan.clone(),
+        &order,
+        async |conn: &mut PgConnection| {
+            survey::draw(conn, &parsed, now)
+                .await
+                .map(|drawn| drawn.plan)
+                .map_err(|error| EnforceError::Redraw(Box::new(error)))
+        },
+    )
     .await
-    .map_err(said)
+    .map_err(said)?;
+    Ok((report, drawn))
 }

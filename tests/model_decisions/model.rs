@@ -612,7 +612,7 @@ impl Model {
             .map(|((table, id), row)| (*table, *id, self.fate(*table, *id, row)))
             .collect();
         for (table, id, (fate, claims, why)) in judged {
-            self.note(id, &claims, &why);
+            self.note((table, id), &claims, &why);
             let gates = ["no approval", "too few approvals", "no instruction"];
             if why.contains(&"a conflict") {
                 counts.get_mut("at-most").unwrap().conflict += 1;
@@ -692,8 +692,10 @@ impl Model {
                 self.saw("gone by two classes");
             }
             for claim in claims {
-                if claim.class.gate == Gate::Instruction {
-                    self.saw("gone by instruction");
+                match claim.class.gate {
+                    Gate::Instruction => self.saw("gone by instruction"),
+                    Gate::Review(2) => self.saw("gone by two approvals"),
+                    _ => {}
                 }
                 for approval in &mut self.approvals {
                     let its = approval.class.id == claim.class.id && approval.id == id;
@@ -710,10 +712,16 @@ impl Model {
     }
 
     /// Counts what kept a record.
-    fn note(&mut self, id: i64, claims: &[Claim], why: &[&'static str]) {
+    fn note(&mut self, id: RowId, claims: &[Claim], why: &[&'static str]) {
         let requested = claims.iter().any(|claim| claim.by == By::Request);
         for reason in why {
             self.saw(reason);
+        }
+        let after = |hold: &Hold| {
+            hold.released && self.binds(hold) && self.covers(hold, id.0, id.1, &self.rows[&id])
+        };
+        if self.holds.iter().any(after) && why == ["a hold"] {
+            self.saw("saved by a hold that is released");
         }
         match why {
             ["a hold"] if requested => self.saw("a request refused by a hold"),
@@ -724,7 +732,7 @@ impl Model {
         for claim in claims {
             if why.contains(&"no approval")
                 && self.approvals.iter().any(|approval| {
-                    approval.class.id == claim.class.id && approval.id == id && !approval.over
+                    approval.class.id == claim.class.id && approval.id == id.1 && !approval.over
                 })
             {
                 self.saw("an approval void");
