@@ -279,12 +279,12 @@ impl Real {
                 conflict: class.conflict,
                 waiting: class.waiting,
             };
-            // What a paused class reports as waiting is all that is past for it alone, also what
-            // another class would keep.
+            // A pass asks of a paused class only how much is past for it alone, and says that it
+            // waits: also where another class would keep it, or the two are in conflict.
             let paused = model.paused.iter();
             let mut paused = paused.filter(|id| id.is_none_or(|id| id == class.id.as_str()));
             if paused.next().is_some() {
-                modelled.waiting = real.waiting;
+                (modelled.waiting, modelled.conflict) = (real.waiting, real.conflict);
             }
             same(&format!("the report of {}", class.id), &real, &modelled)?;
             if class.failed > 0 || class.reason.is_some() {

@@ -614,8 +614,13 @@ impl Model {
         for (table, id, (fate, claims, why)) in judged {
             self.note((table, id), &claims, &why);
             let gates = ["no approval", "too few approvals", "no instruction"];
+            let held = self
+                .rows
+                .get(&(table, id))
+                .is_some_and(|row| self.held(table, id, row));
             if why.contains(&"a conflict") {
-                counts.get_mut("at-most").unwrap().conflict += 1;
+                // What is held as well is reported as held.
+                counts.get_mut("at-most").unwrap().conflict += u64::from(!held);
             } else if !why.is_empty() && why.iter().all(|reason| gates.contains(reason)) {
                 counts.get_mut(claims[0].class.id).unwrap().waiting += 1;
             }
