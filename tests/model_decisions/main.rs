@@ -1,7 +1,7 @@
 //! Random sequences of what people decide and applications write, against a plain model.
 //!
 //! Each sequence happens twice: in a real database, by the calls that the program makes, and in
-//! [`model`], which is the rules' page written down in Rust and knows nothing of SQL. After each pass
+//! [`model`] and [`judge`], which are the rules' page written down in Rust and know nothing of SQL. After each pass
 //! both have to agree on every row and its values, on the report, and on the ledger: one line
 //! for each row that went or changed, with its action, class, trigger and last day, and one
 //! entry for each decision. At its end the ledger has to verify.
@@ -17,7 +17,9 @@ mod stage;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compare;
 mod drive;
+mod judge;
 mod model;
 mod steps;
 mod world;
