@@ -1,41 +1,41 @@
 //! A sequence against the real database, beside the model; what differs is told in sentences.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use retentiond::enforce::{self, EnforceError, Pass, RunReport, Throttle};
 use retentiond::files::Stores;
 use retentiond::ident::{ClassId, TableName};
-use retentiond::ledger::{self, KeyValue, RecordKey};
+use retentiond::ledger::{KeyValue, RecordKey};
 use retentiond::review::{
     self, Decision, Form, NewErasure, NewHold, NewInstruction, NewReview, ReviewedRecord, Scope,
 };
 use retentiond::survey;
-use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
+use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Line, Model, RowId};
+use crate::compare::same;
+use crate::judge::Counts;
+use crate::model::Model;
 use crate::steps::{Change, On, Sequence, Step, Verdict};
-use crate::world::{Row, TABLES, Table, literal, tables_sql};
+use crate::world::{Table, literal, tables_sql};
 use crate::{stage, support};
 
 const ACTOR: &str = "test";
 
 /// A real database, and how much of its ledger has been compared.
-struct Real {
-    url: String,
-    people: PgConnection,
-    ours: PgConnection,
+pub struct Real {
+    pub url: String,
+    pub people: PgConnection,
+    pub ours: PgConnection,
     /// The numbers of holds by their tags.
     holds: BTreeMap<u32, i64>,
-    lines: usize,
-    entries: usize,
+    pub lines: usize,
+    pub entries: usize,
 }
 
-fn said(error: impl std::fmt::Display) -> String {
+pub fn said(error: impl std::fmt::Display) -> String {
     format!("refused: {error}")
 }
 
@@ -248,7 +248,7 @@ impl Real {
             .await
             .map_err(said)?;
         same("holds that are over", &over, &model.note_expired())?;
-        let report = enforce_now(&mut self.ours, &model.schedule.toml(), now).await?;
+        let (report, drawn) = enforce_now(&mut self.ours, &model.schedule.toml(), now).await?;
         let counts = model.pass();
         let rows = self.rows().await;
         let mut wrong = Vec::new();
@@ -270,158 +270,29 @@ impl Real {
         self.ledger(model).await?;
         self.flags(model, &rows).await?;
         for class in &report.classes {
-            let modelled = counts.get(class.id.as_str()).copied().unwrap_or_default();
-            let real = crate::model::Counts {
+            let mut modelled = counts.get(class.id.as_str()).copied().unwrap_or_default();
+            let real = Counts {
                 flagged: class.flagged,
                 anonymised: class.anonymised,
                 deleted: class.deleted,
                 dependants: class.dependants,
+                conflict: class.conflict,
+                waiting: class.waiting,
             };
+            // A pass asks of a paused class only how much is past for it alone, and says that it
+            // waits: also where another class would keep it, or the two are in conflict.
+            let paused = model.paused.iter();
+            let mut paused = paused.filter(|id| id.is_none_or(|id| id == class.id.as_str()));
+            if paused.next().is_some() {
+                (modelled.waiting, modelled.conflict) = (real.waiting, real.conflict);
+            }
             same(&format!("the report of {}", class.id), &real, &modelled)?;
             if class.failed > 0 || class.reason.is_some() {
                 return Err(format!("{} failed: {:?}", class.id, class.reason));
             }
         }
-        Ok(())
+        self.queue(model, &drawn).await
     }
-
-    async fn rows(&mut self) -> BTreeMap<RowId, Row> {
-        let all: Vec<String> = TABLES
-            .iter()
-            .enumerate()
-            .map(|(nth, table)| format!("SELECT {nth} AS nth, * FROM {}", table.name()))
-            .collect();
-        let sql = all.join(" UNION ALL ");
-        let found = sqlx::query(AssertSqlSafe(sql))
-            .fetch_all(&mut self.people)
-            .await
-            .unwrap();
-        let known = |word: Option<String>| {
-            let word = word?;
-            let words = ["p", "q", "r", "a", "b"];
-            Some(
-                *words
-                    .iter()
-                    .find(|known| **known == word)
-                    .expect("a word of the world"),
-            )
-        };
-        found
-            .iter()
-            .map(|row| {
-                let table = TABLES[usize::try_from(row.get::<i32, _>(0)).unwrap()];
-                let read = Row {
-                    person: known(row.get(2)),
-                    kind: known(row.get(3)),
-                    day: row.get(4),
-                    name: row.get(5),
-                    withdrawn: row.get(6),
-                    parent: row.get(7),
-                };
-                ((table, row.get(1)), read)
-            })
-            .collect()
-    }
-
-    /// What the ledger says since the last pass: every row's one line, every decision's entry.
-    async fn ledger(&mut self, model: &Model) -> Result<(), String> {
-        let (mut lines, mut entries) = (Vec::new(), Vec::new());
-        for entry in support::ledger(&self.url).await {
-            let word = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-            let action = word("action");
-            if !matches!(&*action, "deleted" | "anonymised" | "flagged" | "unlinked") {
-                entries.push(action);
-                continue;
-            }
-            for record in entry["records"].as_array().into_iter().flatten() {
-                lines.push(Line {
-                    action: action.clone(),
-                    class: word("class"),
-                    table: word("table").trim_start_matches("public.").to_owned(),
-                    id: number(&record["key"]["id"]),
-                    trigger: day(&record["trigger"]),
-                    last: day(&record["last_day"]),
-                });
-            }
-        }
-        let mut modelled = model.lines.split_off_at(self.lines);
-        let mut real = lines.split_off_at(self.lines);
-        (self.lines, self.entries) = (lines.len(), entries.len());
-        real.sort();
-        modelled.sort();
-        same("the ledger's lines of rows", &real, &modelled)?;
-        let modelled: Vec<String> = model.entries.iter().map(|&name| name.to_owned()).collect();
-        same("the ledger's decisions", &entries, &modelled)
-    }
-
-    /// Flags on rows that are there.
-    async fn flags(&mut self, model: &Model, rows: &BTreeMap<RowId, Row>) -> Result<(), String> {
-        let sql = "SELECT class_id, key[1]::bigint, trigger_on, last_day FROM retentiond.flag";
-        let found = sqlx::query(sql).fetch_all(&mut self.people).await.unwrap();
-        let there = |class: &str, id: i64| rows.contains_key(&(On::table(class), id));
-        let mut real = Vec::new();
-        for row in &found {
-            let (class, id): (String, i64) = (row.get(0), row.get(1));
-            if there(&class, id) {
-                let days: (Option<NaiveDate>, Option<NaiveDate>) = (row.get(2), row.get(3));
-                real.push((class, id, days));
-            }
-        }
-        let mut modelled: Vec<_> = model
-            .flags
-            .iter()
-            .filter(|((class, id), _)| there(class, *id))
-            .map(|((class, id), flag)| ((*class).to_owned(), *id, (flag.trigger, flag.last)))
-            .collect();
-        real.sort();
-        modelled.sort();
-        same("the flags", &real, &modelled)
-    }
-
-    async fn verify(&mut self) -> Result<(), String> {
-        let origin = ledger::store::origin(&mut self.ours).await.map_err(said)?;
-        let places = retentiond::daemon::tick::places(&support::settings()).unwrap();
-        let trust = ledger::audit::Trust {
-            keys: places.keyring(&origin).public().unwrap(),
-            checkpoints: Vec::new(),
-        };
-        let whole = ledger::store::Reading::Whole;
-        let found = ledger::store::verify(&mut self.ours, &trust, &whole, |_| ())
-            .await
-            .map_err(said)?;
-        match found.verdict {
-            ledger::audit::Verdict::Ok => Ok(()),
-            _ => Err(format!("the ledger does not verify: {}", found.to_json())),
-        }
-    }
-}
-
-trait SplitOffAt<T> {
-    fn split_off_at(&self, at: usize) -> Vec<T>;
-}
-
-impl<T: Clone> SplitOffAt<T> for Vec<T> {
-    fn split_off_at(&self, at: usize) -> Vec<T> {
-        self[at.min(self.len())..].to_vec()
-    }
-}
-
-fn same<T: PartialEq + Debug>(what: &str, real: &T, modelled: &T) -> Result<(), String> {
-    if real == modelled {
-        return Ok(());
-    }
-    Err(format!("{what}:\n  real  {real:?}\n  model {modelled:?}"))
-}
-
-fn number(value: &Value) -> i64 {
-    let text = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
-    text.parse().expect("a number")
-}
-
-fn day(value: &Value) -> Option<NaiveDate> {
-    value.as_str().map(|day| day.parse().expect("a date"))
 }
 
 fn key(id: i64) -> RecordKey {
@@ -500,7 +371,7 @@ async fn enforce_now(
     conn: &mut PgConnection,
     toml: &str,
     now: chrono::DateTime<chrono::Utc>,
-) -> Result<RunReport, String> {
+) -> Result<(RunReport, survey::Drawn), String> {
     let parsed = support::schedule(toml);
     let drawn = survey::draw(conn, &parsed, now).await.map_err(said)?;
     let order = Pass {
@@ -515,12 +386,18 @@ async fn enforce_now(
         stop: &CancellationToken::new(),
         observe: &|_| (),
     };
-    enforce::pass(conn, drawn.plan, &order, async |conn: &mut PgConnection| {
-        survey::draw(conn, &parsed, now)
-            .await
-            .map(|drawn| drawn.plan)
-            .map_err(|error| EnforceError::Redraw(Box::new(error)))
-    })
+    let report = enforce::pass(
+        conn,
+        drawn.plan.clone(),
+        &order,
+        async |conn: &mut PgConnection| {
+            survey::draw(conn, &parsed, now)
+                .await
+                .map(|drawn| drawn.plan)
+                .map_err(|error| EnforceError::Redraw(Box::new(error)))
+        },
+    )
     .await
-    .map_err(said)
+    .map_err(said)?;
+    Ok((report, drawn))
 }

@@ -248,9 +248,9 @@ impl Sequence {
         Model::new(self.begins, Schedule::first(self.approvals))
     }
 
-    /// The sequence of a number: always the same. The model goes along, so that what happens
+    /// The sequence of a number, always the same, and the model at its end. The model goes along, so that what happens
     /// is about what is there.
-    pub fn random(seed: u64, number: u64) -> Self {
+    pub fn random(seed: u64, number: u64) -> (Self, Model) {
         let mut dice = Dice::new(seed, number);
         // Not far from the change to summer time.
         let begins = NaiveDate::from_ymd_opt(2026, 3, 1).unwrap() + Days::new(dice.below(40));
@@ -261,6 +261,14 @@ impl Sequence {
         };
         let mut model = sequence.model();
         let mut numbers = 0;
+        for edit in [
+            Edit::Period("at-most", dice.of(&[15, 30, 40])),
+            Edit::Notice(dice.of(&[Some(5), Some(3), None])),
+        ] {
+            sequence
+                .steps
+                .extend(step_if_possible(&mut model, Step::Schedule(edit)));
+        }
         while sequence.steps.len() < ROWS + STEPS {
             let step = match sequence.steps.len() {
                 at if at < ROWS => insert(&mut dice, &model, &mut numbers),
@@ -272,7 +280,7 @@ impl Sequence {
             };
             sequence.steps.push(step);
         }
-        sequence
+        (sequence, model)
     }
 }
 
@@ -280,6 +288,7 @@ fn step_if_possible(model: &mut Model, step: Step) -> Option<Step> {
     if !model.step(&step) {
         return None;
     }
+    *model.seen.entry(step.kind()).or_default() += 1;
     if step == Step::Pass {
         model.note_expired();
         model.pass();
@@ -305,7 +314,13 @@ fn kind(dice: &mut Dice) -> Option<&'static str> {
 }
 
 fn insert(dice: &mut Dice, model: &Model, numbers: &mut i64) -> Step {
-    let mut table = dice.of(&TABLES);
+    let mut table = match dice.below(12) {
+        nth @ 0..7 => TABLES[nth as usize],
+        7 => Table::Letter,
+        8 | 9 => Table::Page,
+        10 => Table::Invoice,
+        _ => Table::Applicant,
+    };
     *numbers += 1;
     let mut id = *numbers;
     // Sometimes a number of a record that is gone.
@@ -352,8 +367,8 @@ fn end(dice: &mut Dice, model: &Model) -> NaiveDate {
 fn any(dice: &mut Dice, model: &Model, numbers: &mut i64) -> Step {
     let row = pick(dice, model.rows.keys().copied());
     match dice.below(100) {
-        0..22 => Step::Pass,
-        22..36 => Step::Days(1 + dice.below(9)),
+        0..18 => Step::Pass,
+        18..36 => Step::Days(1 + dice.below(9)),
         36..42 => insert(dice, model, numbers),
         42..50 => {
             let Some((table, id)) = row else {
@@ -370,7 +385,7 @@ fn any(dice: &mut Dice, model: &Model, numbers: &mut i64) -> Step {
         }
         50..53 => row.map_or(Step::Pass, |(table, id)| Step::Delete(table, id)),
         53..64 => hold(dice, model),
-        64..69 => {
+        64..70 => {
             let open = model
                 .holds
                 .iter()
@@ -378,12 +393,12 @@ fn any(dice: &mut Dice, model: &Model, numbers: &mut i64) -> Step {
             let tag = pick(dice, open.map(|hold| hold.tag)).unwrap_or(u32::MAX - 1);
             Step::Release(if tag == u32::MAX { tag - 1 } else { tag })
         }
-        69..82 => review(dice, model),
-        82..86 => {
+        70..81 => review(dice, model),
+        81..85 => {
             let until = dice.one_in(2).then(|| end(dice, model));
             Step::Instruct("dossiers", until)
         }
-        86 => Step::Withdraw("dossiers"),
+        85 | 86 => Step::Withdraw("dossiers"),
         87..91 => {
             let paused = pick(dice, model.paused.iter().copied());
             match paused {
@@ -415,11 +430,21 @@ fn hold(dice: &mut Dice, model: &Model) -> Step {
         Form::Hold,
         Form::Hold,
         Form::Hold,
+        Form::Hold,
         Form::Exemption,
         Form::Restriction,
     ]);
+    let pages = model
+        .rows
+        .keys()
+        .copied()
+        .filter(|(of, _)| *of == Table::Page);
     let on = match dice.below(8) {
-        0..4 => match pick(dice, model.rows.keys().copied()) {
+        0 => match pick(dice, pages) {
+            Some((table, id)) => On::Record(table, id),
+            None => On::Class("letters"),
+        },
+        1..4 => match pick(dice, model.rows.keys().copied()) {
             Some((table, id)) => On::Record(table, id),
             None => On::Person("p"),
         },
@@ -436,8 +461,8 @@ fn hold(dice: &mut Dice, model: &Model) -> Step {
     // Only a hold has an end, or protects after its release.
     let ends = form == Form::Hold && dice.one_in(2);
     let until = ends.then(|| end(dice, model));
-    let early = form == Form::Hold && dice.one_in(6);
-    let not_before = early.then(|| end(dice, model));
+    let early = form == Form::Hold && dice.one_in(3);
+    let not_before = early.then(|| end(dice, model) + Days::new(10));
     Step::Hold {
         tag: model.holds.len() as u32,
         form,
