@@ -34,7 +34,9 @@ async fn a_program_that_makes_a_pass() {
             | Event::Trouble(..)
             | Event::Published(_)
             | Event::Unpublished(_)
-            | Event::Moved(_) => {}
+            | Event::Moved(_)
+            | Event::Waits(..)
+            | Event::Impatient(..) => {}
         })
         .await
         .unwrap();

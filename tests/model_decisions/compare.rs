@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use chrono::NaiveDate;
+use retentiond::plan::Ask;
 use retentiond::{ledger, survey};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -24,7 +25,11 @@ impl Real {
             .find(|class| class.id.as_str() == "invoices")
             .unwrap();
         let columns = survey::key_columns(&drawn.catalog, &class.table).unwrap();
-        let queued = survey::queue(&mut self.ours, class, &columns, None)
+        let page = survey::queue(&mut self.ours, class, &columns, &Ask::default(), None)
+            .await
+            .map_err(said)?;
+        let day = drawn.plan.on();
+        let queued = survey::show(&mut self.ours, class, &columns, day, &page.records)
             .await
             .map_err(said)?;
         let mut real: Vec<Queued> = queued

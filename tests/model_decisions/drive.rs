@@ -382,7 +382,9 @@ async fn enforce_now(
         stores: &Stores::default(),
         log: None,
         only: &[],
-        next: None,
+        but: &[],
+        guards: None,
+        next: &|_| None,
         stop: &CancellationToken::new(),
         observe: &|_| (),
     };
