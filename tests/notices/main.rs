@@ -94,6 +94,7 @@ impl World {
             patience: Duration::from_secs(30),
             full_speed: true,
             only: &[],
+            due: None,
             on_plan: None,
             stop: &CancellationToken::new(),
             observe: &|_| {},
