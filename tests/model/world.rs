@@ -109,6 +109,8 @@ pub struct Class {
 }
 
 #[derive(Debug, Clone, PartialEq)]
+// Few of them are made, and each is judged many times.
+#[allow(clippy::large_enum_variant)]
 pub enum Rule {
     Retain,
     Dispose(Dispose),
