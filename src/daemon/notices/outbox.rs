@@ -63,7 +63,7 @@ pub(super) async fn record(
     // What is over is of no use to anybody after a season.
     sqlx::query(
         "DELETE FROM retentiond.notice
-          WHERE coalesce(delivered_at, given_up_at) < $1 - interval '90 days'",
+          WHERE coalesce(delivered_at, given_up_at) < $1::timestamptz - interval '90 days'",
     )
     .bind(now)
     .execute(&mut *tx)
