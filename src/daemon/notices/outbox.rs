@@ -231,7 +231,7 @@ pub(super) async fn failed(
     let given_up: Option<bool> = sqlx::query_scalar(
         "UPDATE retentiond.notice
             SET last_error = $2,
-                given_up_at = CASE WHEN created_at <= $3 - interval '7 days' THEN $3::timestamptz END
+                given_up_at = CASE WHEN created_at <= $3::timestamptz - interval '7 days' THEN $3::timestamptz END
           WHERE notice_id = $1 AND delivered_at IS NULL AND given_up_at IS NULL
          RETURNING given_up_at IS NOT NULL",
     )
