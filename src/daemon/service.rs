@@ -696,7 +696,8 @@ impl Service {
                     "RELOAD REFUSED: the {what} on disk cannot be used; what was in force stays in force"
                 );
                 self.refused = Some(format!(
-                    "RELOAD REFUSED: the {what} on disk cannot be used ({faults} faults); the schedule {} stays in force",
+                    "RELOAD REFUSED: the {what} on disk cannot be used ({faults} {}); the schedule {} stays in force",
+                    if faults == 1 { "fault" } else { "faults" },
                     old.get(..19).unwrap_or(&old),
                 ));
             }
