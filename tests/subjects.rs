@@ -279,6 +279,15 @@ async fn a_request_takes_everything_that_nothing_keeps_and_each_record_is_told()
     assert_eq!(still(&url, &toml, "p").await, Some(0));
 }
 
+/// A schedule that names nobody any more fulfils no request.
+#[tokio::test]
+async fn without_a_subject_column_nothing_is_fulfilled() {
+    let url = open().await;
+    ask(&url, "p", CAME_IN).await;
+    let toml = schedule("").replace("subject = \"person\"\n", "");
+    assert_eq!(still(&url, &toml, "p").await, None);
+}
+
 #[tokio::test]
 async fn it_counts_from_the_day_on_which_it_came_in() {
     let url = open().await;
